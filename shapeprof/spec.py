@@ -1,0 +1,295 @@
+"""ModelSpec: one versioned, validated document that says all that is needed to build and train a network.
+
+It is written as ``spec.yaml`` and is the only thing that emitters and the trainer read. Two
+words are never mixed: *output stride* is the encoder's (as in DeepLab), *logit stride* that of
+the finest logits, before they are enlarged to the input's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import SpecError
+
+SCHEMA_VERSION = 1
+STRIDES = (1, 2, 4, 8, 16, 32)
+
+Stride = Literal[1, 2, 4, 8, 16, 32]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+DesignName = Literal["auxiliary-head", "skip", "dilated", "skip+dilated", "default"]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassSpec(_Block):
+    """One class. ``raw_values`` are the values of the user's own masks that became this id."""
+
+    id: Annotated[int, Field(ge=0)]
+    name: str
+    raw_values: tuple[int | str, ...] = ()
+    pixel_share: Share = 0.0
+
+
+class InputSpec(_Block):
+    """What the network eats: float32 (N, C, H, W), ``(value / 255 - mean) / std`` per channel."""
+
+    channels: Count = 3
+    order: Literal["RGB", "grey"] = "RGB"
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25)
+    train_size: Count | None = None  # shorter side after resizing, px; None: native scale
+
+    @model_validator(mode="after")
+    def _one_value_per_channel(self) -> InputSpec:
+        if not len(self.mean) == len(self.std) == self.channels:
+            raise ValueError(
+                f"{self.channels} channels need as many means and stds; got {len(self.mean)} and {len(self.std)}"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+        return self
+
+
+class EncoderSpec(_Block):
+    """A residual encoder of basic blocks: a stem, then one stage per entry of ``blocks``.
+
+    The first stage runs at stride 4 (at the stem's stride if that is larger than 4 would allow),
+    each later one halves the resolution until ``output_stride``; from there on stages keep the
+    stride and double their dilation instead.
+    """
+
+    blocks: tuple[Count, ...] = (2, 2, 2, 2)
+    widths: tuple[Count, ...] = (64, 128, 256, 512)
+    stem_stride: Literal[1, 2, 4] = 4
+    output_stride: Literal[4, 8, 16, 32] = 32
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EncoderSpec:
+        if len(self.blocks) != len(self.widths):
+            raise ValueError(f"blocks {self.blocks} and widths {self.widths} must have the same length")
+        if self.output_stride > self.deepest_stride:
+            raise ValueError(
+                f"output stride {self.output_stride} needs more stages than {len(self.blocks)}: "
+                f"these reach stride {self.deepest_stride}"
+            )
+        return self
+
+    @property
+    def deepest_stride(self) -> int:
+        """The stride that the last stage would have without dilation."""
+        return int(self.stem_stride * 2 ** (len(self.blocks) - (1 if self.stem_stride == 4 else 0)))
+
+    @property
+    def stage_strides(self) -> tuple[int, ...]:
+        """Stride of every stage's output, with ``output_stride`` respected."""
+        first = 4 if self.stem_stride == 4 else self.stem_stride * 2
+        return tuple(min(first * 2**i, self.output_stride) for i in range(len(self.blocks)))
+
+    @property
+    def stage_dilations(self) -> tuple[int, ...]:
+        """Dilation of every stage: 1 until the output stride is reached, then 2, 4, ..."""
+        first = 4 if self.stem_stride == 4 else self.stem_stride * 2
+        return tuple(max(1, first * 2**i // self.output_stride) for i in range(len(self.blocks)))
+
+
+class ContextSpec(_Block):
+    """Atrous spatial pyramid pooling (ASPP) after the encoder: 1x1, one 3x3 per rate, image pooling."""
+
+    rates: tuple[Count, ...] = (6, 12, 18)
+    channels: Count = 128
+    image_pooling: bool = True
+
+
+class DecoderSpec(_Block):
+    """From the encoder's output to the logits: doubles the resolution until ``logit_stride``.
+
+    At every stride in ``skip_strides`` the encoder's features of that stride are joined in
+    (long skip connections).
+    """
+
+    logit_stride: Stride = 4
+    skip_strides: tuple[Stride, ...] = ()
+    channels: Count = 64
+
+
+class HeadSpec(_Block):
+    """One extra classifier that exists only in training; its loss counts ``weight`` times."""
+
+    stride: Stride
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.4
+
+
+class NetworkSpec(_Block):
+    """Every knob of the one network family. ``nn/network.py`` builds exactly this."""
+
+    encoder: EncoderSpec = EncoderSpec()
+    context: ContextSpec | None = None
+    decoder: DecoderSpec = DecoderSpec()
+    auxiliary_heads: tuple[HeadSpec, ...] = ()  # on encoder stages, by stride
+    deep_supervision: tuple[HeadSpec, ...] = ()  # on decoder levels, by stride
+    norm: Literal["batch", "group"] = "batch"
+
+    @model_validator(mode="after")
+    def _buildable(self) -> NetworkSpec:
+        encoder, decoder = self.encoder, self.decoder
+        if decoder.logit_stride > encoder.output_stride:
+            raise ValueError(
+                f"logit stride {decoder.logit_stride} is coarser than the encoder's output stride "
+                f"{encoder.output_stride}: set them equal"
+            )
+        available = skip_strides_of(encoder)
+        for stride in decoder.skip_strides:
+            if stride not in available:
+                raise ValueError(f"no encoder features at stride {stride}; skips are possible at {available}")
+            if not decoder.logit_stride <= stride < encoder.output_stride:
+                raise ValueError(
+                    f"a skip at stride {stride} must lie between the logit stride {decoder.logit_stride} "
+                    f"and the encoder's output stride {encoder.output_stride}"
+                )
+        stages = encoder.stage_strides[:-1]
+        for head in self.auxiliary_heads:
+            if head.stride not in stages:
+                raise ValueError(f"no intermediate stage at stride {head.stride} for an auxiliary head: {stages}")
+        for head in self.deep_supervision:
+            if not decoder.logit_stride < head.stride < encoder.output_stride:
+                raise ValueError(
+                    f"no decoder level at stride {head.stride} for deep supervision: levels lie strictly "
+                    f"between {decoder.logit_stride} and {encoder.output_stride}"
+                )
+        return self
+
+
+def skip_strides_of(encoder: EncoderSpec) -> tuple[int, ...]:
+    """Strides at which ``encoder`` has features finer than its output: the stem's and the stages'."""
+    stem = (2, 4) if encoder.stem_stride == 4 else (encoder.stem_stride,)
+    strides = sorted({*stem, *encoder.stage_strides})
+    return tuple(s for s in strides if s < encoder.output_stride)
+
+
+def design_name(network: NetworkSpec) -> DesignName:
+    """The name of a design follows from its knobs alone."""
+    skips = bool(network.decoder.skip_strides)
+    dilated = max(network.encoder.stage_dilations) > 1
+    if skips:
+        return "skip+dilated" if dilated else "skip"
+    if dilated:
+        return "dilated"
+    return "auxiliary-head" if network.auxiliary_heads else "default"
+
+
+class DerivedSpec(_Block):
+    """What follows from the network and the crop; counted, not chosen."""
+
+    parameters: Count
+    macs: Count  # multiply-accumulates of one crop, forward, evaluation
+    receptive_field: Count  # theoretical, encoder and context, px
+    effective_receptive_field: Annotated[float, Field(gt=0)]  # at initialisation, encoder and context, px
+    input_multiple: Count  # sizes are padded to a multiple of this, inside the network
+    memory_gb: Annotated[float, Field(gt=0)]  # estimated, training, one batch, float32
+
+
+class TrainingSpec(_Block):
+    """How to train: AdamW, warm-up then cosine, random crops with foreground oversampling."""
+
+    crop: tuple[Count, Count]  # rows, columns, px at training scale
+    batch: Count
+    steps: Count
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warmup_steps: Annotated[int, Field(ge=0)] = 200
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    foreground_share: Share = 0.5  # of the crops, centred on a pixel of a class drawn evenly
+    horizontal_flip: bool = True
+    vertical_flip: bool = True
+    loss: Literal["ce", "ce+dice"] = "ce+dice"
+    seed: int = 0
+
+
+class SplitSpec(_Block):
+    """How images are divided into training and validation."""
+
+    validation_share: Share = 0.2
+    source: Literal["folders", "random", "none"] = "none"  # existing train/val folders, or seeded by path
+    seed: int = 0
+
+
+class Rationale(_Block):
+    """Why one knob has its value: the decision of one rule."""
+
+    rule: str
+    sets: str
+    value: Any
+    reason: str
+    statistic: str | None = None
+    measured: float | None = None
+    interval: tuple[float, float] | None = None
+    threshold: float | None = None
+    agreement: float | None = None  # share of bootstrap resamples that decide alike
+    binding_class: str | None = None
+    flips_when: str | None = None
+
+
+class Provenance(_Block):
+    """What this spec was made from."""
+
+    tool: str = "shapeprof"
+    version: str = ""
+    profile_fingerprint: str = ""
+    images: int = 0  # masks behind the profile
+    objects: int = 0
+
+
+class ModelSpec(_Block):
+    """The whole document."""
+
+    schema_version: Literal[1] = 1
+    design: DesignName
+    classes: tuple[ClassSpec, ...]
+    background: int | None
+    ignore_index: int = 255
+    input: InputSpec
+    model: NetworkSpec
+    derived: DerivedSpec
+    training: TrainingSpec
+    split: SplitSpec = SplitSpec()
+    rationale: tuple[Rationale, ...] = ()
+    provenance: Provenance = Provenance()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelSpec:
+        if [c.id for c in self.classes] != list(range(len(self.classes))) or len(self.classes) < 2:
+            raise ValueError("classes need ids 0, 1, 2, ... in order, and at least two of them")
+        if self.design != design_name(self.model) and self.design != "default":
+            raise ValueError(f"design is {self.design!r}, but the knobs make {design_name(self.model)!r}")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, numbers and strings, ready for YAML or JSON."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+        return data
+
+    def digest(self) -> str:
+        """BLAKE2b (16 bytes, hex) of everything that defines the network: what a checkpoint is bound to."""
+        part = self.model_dump(mode="json", include={"classes", "ignore_index", "input", "model"})
+        return hashlib.blake2b(json.dumps(part, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def parse_spec(data: object, origin: str) -> ModelSpec:
+    """Validate ``data`` (as read from YAML).
+
+    Raises:
+        SpecError: with ``origin`` and every field that is wrong.
+    """
+    try:
+        return ModelSpec.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(p) for p in e['loc']) or 'spec'}: {e['msg']}" for e in error.errors()]
+        raise SpecError(f"{origin} is not a valid spec: " + "; ".join(lines)) from None
