@@ -157,7 +157,9 @@ class NetworkSpec(_Block):
         stages = encoder.stage_strides[:-1]
         for head in self.auxiliary_heads:
             if head.stride not in stages:
-                raise ValueError(f"no intermediate stage at stride {head.stride} for an auxiliary head: {stages}")
+                raise ValueError(
+                    f"no intermediate stage at stride {head.stride} for an auxiliary head: {stages}"
+                )
         for head in self.deep_supervision:
             if not decoder.logit_stride < head.stride < encoder.output_stride:
                 raise ValueError(

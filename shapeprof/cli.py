@@ -1,0 +1,452 @@
+"""The command line. A command is: parse, call the library, render. Nothing heavy is imported before it is needed.
+
+Exit codes: 0 done, 1 error, 2 usage, 3 nothing measurable.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from .errors import ShapeprofError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .profile import Profile
+    from .recommend import Recommendation
+    from .scan import Progress, ScanOptions
+
+app = typer.Typer(
+    help="Measure the shapes in segmentation masks and get the network they ask for, with the reasons.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Masks = Annotated[Path, typer.Argument(metavar="MASKS", help="Folder of mask images, searched recursively.")]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan."
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE|NAMES",
+        help="Class names in id order: a,b,c or a csv, txt, json, yaml file.",
+    ),
+]
+Background = Annotated[
+    str | None,
+    typer.Option(metavar="VALUE|none", help="Raw value of the background; none: every value is a class."),
+]
+Ignore = Annotated[
+    str | None,
+    typer.Option("--ignore-index", metavar="VALUE|none", help="Raw value that belongs to no class."),
+]
+Instances = Annotated[
+    bool | None,
+    typer.Option(
+        "--instances/--no-instances", help="Values are object ids, not classes.", show_default="detected"
+    ),
+]
+TrainSize = Annotated[
+    int | None,
+    typer.Option(min=8, metavar="N", help="Measure with the shorter side resized to N px. Default: native."),
+]
+Floor = Annotated[
+    int, typer.Option(min=1, metavar="PX", help="Objects under this area are counted, not measured.")
+]
+Sample = Annotated[
+    int, typer.Option(min=10, metavar="N", help="Masks for linear survival, local width and the bootstrap.")
+]
+Thickness = Annotated[
+    bool, typer.Option("--thickness", help="Local width on every mask, not only on the sample.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="An unreadable mask is an error, not a finding.")]
+Workers = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Processes; 0: one per core.", show_default="one per core")
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=0.9, metavar="SHARE", help="Linear survival that may be lost (rule R1)."),
+]
+RulesFile = Annotated[
+    Path | None, typer.Option("--rules", metavar="FILE", help="TOML with thresholds of your own.")
+]
+Memory = Annotated[float, typer.Option(min=0.5, metavar="GB", help="GPU memory to plan crop and batch for.")]
+Images = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of the images that belong to the masks.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from . import __version__
+
+        typer.echo(f"shapeprof {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def scan(
+    masks: Masks,
+    images: Images = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="OUT", help="Folder for the profile. Default: MASKS.shapeprof."
+        ),
+    ] = None,
+    classes: Classes = None,
+    background: Background = None,
+    ignore_index: Ignore = None,
+    instances: Instances = None,
+    train_size: TrainSize = None,
+    floor: Floor = 32,
+    survival_sample: Sample = 256,
+    thickness: Thickness = False,
+    strict: Strict = False,
+    tolerance: Tolerance = None,
+    rules: RulesFile = None,
+    memory: Memory = 8.0,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure a folder of masks; report the network they ask for, and why."""
+    options = _scan_options(
+        classes,
+        background,
+        ignore_index,
+        instances,
+        train_size,
+        floor,
+        survival_sample,
+        thickness,
+        strict,
+        workers,
+    )
+    thresholds = _thresholds(rules, tolerance)
+    from . import scan as scanner
+
+    out = output or scanner.default_output(masks)
+    profile, seconds = _scanned(masks, options, out)
+    recommendation = _recommended(profile, thresholds, memory)
+    _show(
+        profile,
+        recommendation,
+        str(masks),
+        out,
+        images,
+        _again(output, tolerance, rules, memory, out),
+        seconds,
+        as_json,
+    )
+
+
+@app.command()
+def report(
+    source: Source,
+    tolerance: Tolerance = None,
+    rules: RulesFile = None,
+    memory: Memory = 8.0,
+    as_json: Json = False,
+) -> None:
+    """Show the report again. Scans only when no scan of these masks is kept."""
+    thresholds = _thresholds(rules, tolerance)
+    profile, out = _profile_of(source, None)
+    recommendation = _recommended(profile, thresholds, memory)
+    again = _again(None, tolerance, rules, memory, out)
+    _show(profile, recommendation, str(source), out, None, again, float("nan"), as_json)
+
+
+@app.command()
+def export(
+    source: Source,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="New or empty folder for the model.")
+    ],
+    images: Images = None,
+    masks: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The masks, when a PROFILE was made elsewhere.")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="What to write.")] = "pytorch",
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="One capture group over mask paths; its images share a split."),
+    ] = None,
+    classes: Classes = None,
+    background: Background = None,
+    ignore_index: Ignore = None,
+    instances: Instances = None,
+    train_size: TrainSize = None,
+    tolerance: Tolerance = None,
+    rules: RulesFile = None,
+    memory: Memory = 8.0,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
+    thresholds = _thresholds(rules, tolerance)
+    options = _scan_options(
+        classes, background, ignore_index, instances, train_size, 32, 256, False, False, workers
+    )
+    asked = any(v is not None for v in (classes, background, ignore_index, instances, train_size))
+    profile, _ = _profile_of(source, options if asked else None)
+    recommendation = _recommended(profile, thresholds, memory)
+    from . import export as exporter
+
+    root = masks or (source if source.is_dir() and not (source / "profile.json").is_file() else None)
+    with _progress("Writing masks") as progress:
+        result = exporter.export_model(
+            profile,
+            recommendation,
+            output,
+            masks=root,
+            images=images,
+            target=to,
+            group=group,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(exporter.to_json(result))
+        return
+    for issue in result.issues:
+        mark = "!!" if issue.severity == "error" else " !" if issue.severity == "warning" else " ·"
+        typer.echo(f"{mark} {_safe(issue.path + ': ' if issue.path else '')}{_safe(issue.message)}", err=True)
+    for line in exporter.describe(result):
+        typer.echo(_safe(line))
+    typer.echo(f"Next  python {_safe(str(output / 'train.py'))}" if result.pairs else "")
+
+
+@app.command()
+def explain(
+    name: Annotated[str | None, typer.Argument(metavar="[RULE|METRIC]", help="R1, convexity, ...")] = None,
+) -> None:
+    """What a rule or a metric is, why, and from where."""
+    from .metrics.columns import COLUMNS
+    from .rules import rules
+
+    known = {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in rules()}
+    for c in COLUMNS:
+        bounds = (
+            f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
+        )
+        unit = f" {c.unit}" if c.unit else ""
+        known[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
+    if name is None:
+        typer.echo("Rules:   " + ", ".join(f"{r.code} ({r.name})" for r in rules()))
+        typer.echo("Metrics: " + ", ".join(c.name for c in COLUMNS))
+        return
+    text = known.get(name) or known.get(name.upper()) or known.get(name.lower())
+    if text is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else "; `shapeprof explain` lists all names"
+        raise UsageError(f"no rule or metric is called {name!r}{hint}")
+    typer.echo(text)
+
+
+# Parsing --------------------------------------------------------------------------------------
+
+
+def _scan_options(
+    classes: str | None,
+    background: str | None,
+    ignore_index: str | None,
+    instances: bool | None,
+    train_size: int | None,
+    floor: int,
+    survival_sample: int,
+    thickness: bool,
+    strict: bool,
+    workers: int,
+) -> ScanOptions:
+    from .scan import ScanOptions
+    from .sources import ReadOptions
+
+    names, file = None, None
+    if classes is not None:
+        if Path(classes).is_file():
+            file = Path(classes)
+        elif "," in classes or not Path(classes).suffix:
+            names = tuple(part.strip() for part in classes.split(","))
+        else:
+            raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
+    read = ReadOptions(
+        classes=names,
+        class_file=file,
+        background=_raw("--background", background),
+        ignore_index=_raw("--ignore-index", ignore_index),
+        instances=instances,
+        train_size=train_size,
+    )
+    return ScanOptions(read, floor, survival_sample, thickness, strict, workers)
+
+
+def _raw(option: str, text: str | None) -> Any:
+    if text is None:
+        return "auto"
+    if text.lower() == "none":
+        return None
+    try:
+        return int(text.removeprefix("#"), 16) if text.startswith("#") else int(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text}: expected a whole number, a colour like #1E1E1E, or none"
+        ) from None
+
+
+def _thresholds(rules: Path | None, tolerance: float | None) -> Any:
+    from dataclasses import replace
+
+    from .rules.thresholds import Thresholds, override
+
+    thresholds = override(rules) if rules else Thresholds()
+    return thresholds if tolerance is None else replace(thresholds, tolerance=tolerance)
+
+
+def _again(
+    output: Path | None, tolerance: float | None, rules: Path | None, memory: float, out: Path
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether the next command must name the profile itself, and the options that it must repeat."""
+    options: list[str] = []
+    if tolerance is not None:
+        options += ["--tolerance", f"{tolerance:g}"]
+    if rules is not None:
+        options += ["--rules", str(rules)]
+    if memory != 8.0:
+        options += ["--memory", f"{memory:g}"]
+    return output is not None, tuple(options)
+
+
+# Calling --------------------------------------------------------------------------------------
+
+
+def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, float]:
+    import time
+
+    from .metrics.kernel import is_compiled
+    from .scan import scan_masks
+
+    if not is_compiled():
+        typer.echo("First run on this machine: compiling the kernels, once, in about 20 seconds.", err=True)
+    started = time.monotonic()
+    with _progress("Measuring") as progress:
+        profile = scan_masks(masks, options, out, progress)
+    return profile, time.monotonic() - started
+
+
+def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Path]:
+    """The profile that ``source`` is, or the one kept for a mask folder, or that of a new scan."""
+    from . import profile_file
+    from .scan import ScanOptions, default_output, kept_profile
+
+    file = source / "profile.json" if source.is_dir() else source
+    if file.is_file():
+        return profile_file.load(file), file.parent
+    out = default_output(source)
+    kept = kept_profile(source, options)
+    if kept is not None:
+        return kept, out
+    typer.echo(f"No up-to-date scan of {_safe(str(source))} is kept: scanning it first.", err=True)
+    return _scanned(source, options or ScanOptions(), out)[0], out
+
+
+def _recommended(profile: Profile, thresholds: Any, memory: float) -> Recommendation:
+    from .recommend import recommend_design
+
+    return recommend_design(profile, thresholds, memory)
+
+
+# Rendering ------------------------------------------------------------------------------------
+
+
+def _show(
+    profile: Profile,
+    recommendation: Recommendation,
+    masks: str,
+    out: Path,
+    images: Path | None,
+    again: tuple[bool, tuple[str, ...]],
+    seconds: float,
+    as_json: bool,
+) -> None:
+    if as_json:
+        from .report.machine import to_json
+
+        typer.echo(to_json(profile, recommendation))
+        return
+    from .report.terminal import Place, show
+
+    named, options = again
+    source = str(out / "profile.json") if named else masks
+    place = Place(source, out, str(images) if images else None, options, seconds)
+    show(_console(sys.stdout), profile, recommendation, place)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else 100
+    return Console(file=stream, width=width, soft_wrap=False, markup=False, emoji=False, highlight=False)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress | None]:
+    """A progress bar on stderr, for a person only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _safe(text: str) -> str:
+    from .report.text import printable
+
+    return printable(text)
+
+
+def main() -> None:
+    """Entry point: run the app; turn errors that users can mend into one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except ShapeprofError as error:
+        typer.echo(f"shapeprof: {_safe_lines(str(error))}", err=True)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        typer.echo("shapeprof: stopped", err=True)
+        raise SystemExit(130) from None
+
+
+def _safe_lines(text: str) -> str:
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )

@@ -1,0 +1,75 @@
+"""The PyTorch target: spec.yaml, the network's own source, a training script and how to use them.
+
+The source of ``shapeprof.nn`` is read as text and copied unchanged: what users get is what the
+tests ran. Names from a data set reach only spec.yaml and the README, as data.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from shapeprof.spec import ModelSpec
+
+from . import EmittedFile, emitter
+
+HEADER = """\
+# Everything that defines this model, its training and why; written by shapeprof.
+# train.py reads it. After a change of classes, input or model, older checkpoints no longer fit.
+"""
+REQUIREMENTS = "torch>=2.4\nnumpy\nopencv-python-headless\nPyYAML\n"
+
+
+@emitter("pytorch")
+def emit(spec: ModelSpec) -> tuple[EmittedFile, ...]:
+    """A folder in which ``python train.py`` trains at once, but for dataset.csv, which others write."""
+    assets = files(__package__) / "assets"
+    return (
+        EmittedFile("spec.yaml", spec_text(spec)),
+        EmittedFile("train.py", (assets / "train.py").read_text(encoding="utf-8")),
+        EmittedFile("requirements.txt", REQUIREMENTS),
+        EmittedFile("README.md", readme(spec, (assets / "README.md").read_text(encoding="utf-8"))),
+        *network_files(),
+    )
+
+
+def network_files() -> tuple[EmittedFile, ...]:
+    """``nn/*.py``, as they are."""
+    folder = files("shapeprof") / "nn"
+    modules = sorted((each for each in folder.iterdir() if each.name.endswith(".py")), key=lambda m: m.name)
+    return tuple(EmittedFile(f"nn/{each.name}", each.read_text(encoding="utf-8")) for each in modules)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists of plain values on one line: ``widths: [64, 128, 256, 512]``."""
+
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: bool | None = None
+    ) -> yaml.SequenceNode:
+        plain = not any(isinstance(item, (list, dict)) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=plain or flow_style)
+
+
+def spec_text(spec: ModelSpec) -> str:
+    """spec.yaml: the whole spec in its own order, readable by any YAML reader."""
+    body = yaml.dump(spec.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return HEADER + body
+
+
+def readme(spec: ModelSpec, template: str) -> str:
+    """``template`` with the numbers of ``spec``. Class names are quoted, in a block of code."""
+    classes = "\n".join(f"    {c.id}  {json.dumps(c.name, ensure_ascii=False)}" for c in spec.classes)
+    channels = "grey" if spec.input.channels == 1 else spec.input.order
+    return template.format(
+        design=spec.design,
+        parameters=f"{spec.derived.parameters / 1e6:.2f}",
+        crop=f"{spec.training.crop[0]} x {spec.training.crop[1]}",
+        gmacs=f"{spec.derived.macs / 1e9:.2f}",
+        steps=spec.training.steps,
+        channels=channels,
+        classes=classes,
+        ignore_index=spec.ignore_index,
+    )

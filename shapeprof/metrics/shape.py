@@ -1,0 +1,154 @@
+"""Per-object shape from runs: area, box, exact convexity, holes, perimeter, Feret diameter."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kernel import kernel
+from .runs import NO_OBJECT, Ints, Objects, Runs
+
+
+class Outline(NamedTuple):
+    """Columns over n objects."""
+
+    area: Ints  # pixels, holes excluded
+    box: Ints  # (n, 4) min_row, min_col, max_row, max_col, half-open
+    hull_area: Ints  # lattice points in the hull of the pixel centres
+    feret_max: NDArray[np.float64]  # px, largest distance between two corners of its pixels
+
+
+@kernel
+def _gcd(a, b):  # type: ignore[no-untyped-def]
+    a, b = abs(a), abs(b)
+    while b:
+        a, b = b, a % b
+    return a
+
+
+@kernel
+def _chain(ys, xs, n, side, hull_y, hull_x):  # type: ignore[no-untyped-def]
+    """Convex chain through (ys, xs), rows ascending; side +1 keeps the smallest columns, -1 the largest."""
+    m = 0
+    for i in range(n):
+        y, x = ys[i], xs[i]
+        while m >= 2:
+            dy, dx = hull_y[m - 1] - hull_y[m - 2], hull_x[m - 1] - hull_x[m - 2]
+            turn = dy * (x - hull_x[m - 2]) - dx * (y - hull_y[m - 2])
+            if side * turn > 0:
+                break
+            m -= 1
+        hull_y[m], hull_x[m] = y, x
+        m += 1
+    return m
+
+
+@kernel
+def _outlines(row, start, stop, of_run, order, first, width):  # type: ignore[no-untyped-def]
+    """Per object: area, box, doubled hull area with boundary points counted in, Feret diameter."""
+    n, height = first.size - 1, row.size - 1
+    area, box = np.zeros(n, np.int64), np.zeros((n, 4), np.int64)
+    hull, feret = np.zeros(n, np.int64), np.zeros(n)
+    row_of = np.empty(start.size, np.int64)
+    for y in range(height):
+        row_of[row[y] : row[y + 1]] = y
+    ys, lefts, rights = np.empty(height, np.int64), np.empty(height, np.int64), np.empty(height, np.int64)
+    ly, lx = np.empty(height, np.int64), np.empty(height, np.int64)
+    ry, rx = np.empty(height, np.int64), np.empty(height, np.int64)
+    for k in range(n):
+        m, total, min_col, max_col = 0, 0, width, 0
+        for at in range(first[k], first[k + 1]):
+            i = order[at]
+            y, a, b = row_of[i], start[i], stop[i]
+            total += b - a
+            min_col, max_col = min(min_col, a), max(max_col, b)
+            if m and ys[m - 1] == y:
+                rights[m - 1] = b - 1
+            else:
+                ys[m], lefts[m], rights[m] = y, a, b - 1
+                m += 1
+        area[k] = total
+        box[k, 0], box[k, 1], box[k, 2], box[k, 3] = ys[0], min_col, ys[m - 1] + 1, max_col
+        nl = _chain(ys, lefts, m, 1, ly, lx)
+        nr = _chain(ys, rights, m, -1, ry, rx)
+        twice = rx[0] - lx[0] + rx[nr - 1] - lx[nl - 1]
+        for i in range(1, nl):
+            dy, dx = ly[i] - ly[i - 1], lx[i] - lx[i - 1]
+            twice += _gcd(dx, dy) - (lx[i] + lx[i - 1]) * dy
+        for i in range(1, nr):
+            dy, dx = ry[i] - ry[i - 1], rx[i] - rx[i - 1]
+            twice += _gcd(dx, dy) + (rx[i] + rx[i - 1]) * dy
+        hull[k] = (twice + 2) // 2
+        best = 0
+        for i in range(nl):
+            for j in range(nr):
+                d = (abs(ly[i] - ry[j]) + 1) ** 2 + (abs(lx[i] - rx[j]) + 1) ** 2
+                best = max(best, d)
+            for j in range(i):
+                best = max(best, (abs(ly[i] - ly[j]) + 1) ** 2 + (abs(lx[i] - lx[j]) + 1) ** 2)
+        for i in range(nr):
+            for j in range(i):
+                best = max(best, (abs(ry[i] - ry[j]) + 1) ** 2 + (abs(rx[i] - rx[j]) + 1) ** 2)
+        feret[k] = np.sqrt(best)
+    return area, box, hull, feret
+
+
+def outline(runs: Runs, objects: Objects) -> Outline:
+    """Area, box, hull and Feret diameter of every object, from its leftmost and rightmost pixels per row."""
+    n = objects.class_id.size
+    of = objects.of_run
+    order = np.argsort(of, kind="stable")[np.count_nonzero(of == NO_OBJECT) :]
+    first = np.concatenate(([0], np.cumsum(objects.runs)))
+    if n == 0:
+        return Outline(np.zeros(0, np.int64), np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.zeros(0))
+    return Outline(*_outlines(runs.row, runs.start, runs.stop, of, order, first, runs.width))
+
+
+def convexity(outline: Outline) -> NDArray[np.float64]:
+    """Area over convex-hull area, both in pixels: ``A / (A_hull + B / 2 + 1)``. In (0, 1].
+
+    The hull area is the number of lattice points in the hull of the pixel centres, by Pick's
+    theorem (A_hull the polygon's area, B the lattice points on its closed boundary). Therefore it
+    is 1 if and only if the object is digitally convex, at every size. Higher is more convex; the
+    field also calls this *solidity*. On concave shapes with sharp tips it reads high when they
+    are small: read it only from objects of 200 px or more.
+    """
+    return outline.area / outline.hull_area
+
+
+def hole_count(objects: Objects) -> Ints:
+    """Holes (4-connected background regions inside): pieces minus the Euler number. 0 or more.
+
+    The Euler number of an 8-connected run-length set is its runs minus its links.
+    """
+    return objects.pieces - (objects.runs - objects.links)
+
+
+def crofton_counts(outline: Outline, objects: Objects) -> tuple[Ints, Ints]:
+    """Intercept counts of the Crofton formula: axis-parallel and diagonal, as exact integers."""
+    area, overlap = outline.area, objects.overlap
+    axis = 2 * objects.runs + 2 * area - 2 * overlap[:, 0]
+    diagonal = 4 * area - 2 * overlap[:, 1] - 2 * overlap[:, 2]
+    return axis, diagonal
+
+
+def perimeter(axis: Ints, diagonal: Ints) -> NDArray[np.float64]:
+    """Crofton perimeter with 4 directions, px: ``pi / 8 * (axis + diagonal / sqrt 2)``. Positive.
+
+    Equals ``skimage.measure.perimeter_crofton(directions=4)``; within 0.5 % on discs. Outer and
+    hole boundaries count, and so does the image border where the object is cut by it.
+    """
+    result: NDArray[np.float64] = np.pi / 8 * (axis + diagonal / np.sqrt(2))
+    return result
+
+
+def mean_width(area: Ints, perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width of the ribbon with this area and perimeter, px: ``(P - sqrt(max(P^2 - 16 A, 0))) / 4``.
+
+    Right for elongated things (strips of 2, 3, 5, 10 px read 2.03, 3.04, 5.06, 10.1); 0.79 of the
+    diameter on a disc. It hides a thin tail on a thick body: thinness is read from local width.
+    """
+    result: NDArray[np.float64] = (perimeter - np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))) / 4
+    return result

@@ -1,0 +1,235 @@
+"""Images and masks: reading dataset.csv and its files, and cutting training crops out of them.
+
+Arrays are (row, column) or (row, column, channel). Images keep their stored type (uint8 or uint16)
+until the last step. Masks are index images: the value is the class id, and the largest value of
+the type (255 or 65535) is ignored. Every crop follows from the seed and its number alone, so
+that the number of workers changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .errors import InputError
+
+COLUMNS = ("image", "mask", "split", "group")
+Image = NDArray[Any]  # (H, W, C) uint8 or uint16
+Labels = NDArray[np.int32]  # (H, W) class ids and the spec's ignore index
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One row of dataset.csv."""
+
+    image: Path
+    mask: Path
+    split: str  # "train" or "val"; other rows are not read
+    group: str  # pairs of one group are on one side of the split; may be empty
+
+
+def read_pairs(table: Path) -> list[Pair]:
+    """The rows of dataset.csv; relative paths start at its folder.
+
+    Raises:
+        InputError: if the table or a file that it names is missing.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        message = f"{table} is missing: run 'shapeprof export' with --images, which pairs images and masks"
+        raise InputError(message) from None
+    if missing := [name for name in COLUMNS if rows and name not in rows[0]]:
+        raise InputError(f"{table} lacks the column {missing[0]!r}; expected {', '.join(COLUMNS)}")
+    fields = [[row[name] or "" for name in COLUMNS] for row in rows]  # None: a line that is too short
+    pairs = [Pair(table.parent / image, table.parent / mask, *rest) for image, mask, *rest in fields]
+    for number, pair in enumerate(pairs, start=2):
+        for path in (pair.image, pair.mask):
+            if not path.is_file():
+                raise InputError(f"{path} is missing; {table.name} names it in line {number}")
+    return pairs
+
+
+def read_image(path: Path, channels: int) -> Image:
+    """The image as (H, W, channels), uint8 or uint16: grey if ``channels`` is 1, RGB if it is 3.
+
+    Alpha is dropped, colour turned to grey or grey to colour as asked, EXIF orientation applied.
+    """
+    if channels not in (1, 3):
+        raise InputError(f"input.channels is {channels}: read_image in nn/data.py reads 1 (grey) or 3 (RGB)")
+    flags = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
+    image = _decode(path, flags)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{path} holds {image.dtype} values; expected 8 or 16 bits a channel")
+    if channels == 1:
+        return image[:, :, np.newaxis]
+    return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR
+
+
+def read_labels(path: Path, classes: int, ignore_index: int) -> Labels:
+    """The mask as (H, W) int32: class ids 0 .. classes - 1, and ``ignore_index``."""
+    mask = _decode(path, cv2.IMREAD_UNCHANGED)
+    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.uint16):
+        seen = f"{mask.shape} {mask.dtype}"
+        raise InputError(f"{path} is no index mask: decoded to {seen}, expected (H, W) uint8 or uint16")
+    ignored = mask == np.iinfo(mask.dtype).max
+    highest = int(mask.max(where=~ignored, initial=0))
+    if highest >= classes:
+        raise InputError(f"{path} holds class id {highest}, but spec.yaml has only 0 to {classes - 1}")
+    return np.where(ignored, ignore_index, mask.astype(np.int32))
+
+
+def _decode(path: Path, flags: int) -> NDArray[Any]:
+    """Like ``cv2.imread``, which returns None for any failure and can't open every path on Windows."""
+    try:
+        stored = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror}") from None
+    decoded = cv2.imdecode(stored, flags) if stored.size else None
+    if decoded is None:
+        raise InputError(f"{path} can't be decoded as an image ({stored.size} bytes)")
+    return decoded
+
+
+def resize_image(image: Image, size: tuple[int, int]) -> Image:
+    """``image`` at ``size`` (rows, columns): mean over areas when it shrinks, bilinear when it grows."""
+    if image.shape[:2] == size:
+        return image
+    method = cv2.INTER_AREA if size[0] < image.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=method).reshape(*size, image.shape[2])
+
+
+def resize_labels(labels: Labels, size: tuple[int, int]) -> Labels:
+    """``labels`` at ``size`` (rows, columns): the nearest to the new pixel's centre (``cv2.INTER_NEAREST``
+    takes the nearest to its corner, half a pixel off)."""
+    rows, columns = (
+        ((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(size, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def to_tensor(image: Image, mean: Any, std: Any) -> Tensor:
+    """(H, W, C) uint8 or uint16 to (C, H, W) float32: ``(value / 255 - mean) / std``; 16 bits by 65535."""
+    scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
+    normalised = (scaled - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
+
+
+class Reader:
+    """Reads pairs as ``spec`` says: channels, classes, ignore index and training scale."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.input, self.classes = spec["input"], len(spec["classes"])
+        self.ignore_index: int = spec["ignore_index"]
+
+    def native(self, pair: Pair) -> tuple[Image, Labels]:
+        """Image (H, W, C) and labels (H, W) as stored."""
+        image = read_image(pair.image, self.input["channels"])
+        labels = read_labels(pair.mask, self.classes, self.ignore_index)
+        if image.shape[:2] != labels.shape:
+            seen = f"{image.shape[0]} x {image.shape[1]} rows x columns"
+            raise InputError(
+                f"{pair.image} has {seen}, its mask {pair.mask} {labels.shape[0]} x {labels.shape[1]}"
+            )
+        return image, labels
+
+    def training_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns after the shorter side became ``input.train_size``."""
+        if self.input["train_size"] is None:
+            return size
+        scale = self.input["train_size"] / min(size)
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+    def tensor(self, image: Image) -> Tensor:
+        """What the network eats: (C, H, W) float32 at the size that ``image`` has."""
+        return to_tensor(image, self.input["mean"], self.input["std"])
+
+
+def crop_origin(
+    labels: Labels,
+    crop: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    foreground: NDArray[np.int32] | None = None,
+) -> tuple[int, int]:
+    """Top left corner (row, column) of a crop; negative where the image is smaller than the crop.
+
+    With ``foreground`` class ids: centred on a random pixel of one of those in ``labels``, each
+    class as likely as the others, and moved inside the image; uniform where none is present.
+    """
+    free = [have - want for have, want in zip(labels.shape, crop, strict=True)]
+    origin = [int(rng.integers(min(f, 0), max(f, 0) + 1)) for f in free]
+    present = np.intersect1d(labels, foreground) if foreground is not None else np.array([])
+    if present.size:
+        at = rng.choice(np.flatnonzero(labels == rng.choice(present)))
+        centre = np.unravel_index(at, labels.shape)
+        for axis in (0, 1):
+            if free[axis] > 0:
+                origin[axis] = int(np.clip(centre[axis] - crop[axis] // 2, 0, free[axis]))
+    return origin[0], origin[1]
+
+
+def cut(
+    image: Image, labels: Labels, origin: tuple[int, int], crop: tuple[int, int], ignore_index: int
+) -> tuple[Image, Labels]:
+    """The window of ``crop`` (rows, columns) at ``origin``; beyond the border the image is mirrored and
+    the labels are ``ignore_index``: the network sees no false edge and is not graded there."""
+    (top, left), (rows, columns) = origin, crop
+    inside = np.s_[max(top, 0) : top + rows, max(left, 0) : left + columns]
+    image, labels = image[inside], labels[inside]
+    before, start = max(-top, 0), max(-left, 0)
+    after, end = rows - before - labels.shape[0], columns - start - labels.shape[1]
+    if before or start or after or end:
+        channels = image.shape[2]
+        image = cv2.copyMakeBorder(image, before, after, start, end, cv2.BORDER_REFLECT_101)
+        image = image.reshape(rows, columns, channels)
+        labels = np.pad(labels, ((before, after), (start, end)), constant_values=ignore_index)
+    return image, labels
+
+
+class Crops(Dataset[tuple[Tensor, Tensor]]):
+    """``count`` random crops: images in a new random order every epoch.
+
+    Item i is image (C, h, w) float32 and labels (h, w) int64.
+    """
+
+    def __init__(
+        self, pairs: list[Pair], spec: Mapping[str, Any], *, crop: tuple[int, int], count: int, seed: int
+    ) -> None:
+        self.pairs, self.reader, self.training = pairs, Reader(spec), spec["training"]
+        self.crop, self.count, self.seed = crop, count, seed % 2**32
+        ids = range(len(spec["classes"]))
+        self.foreground = np.array([c for c in ids if c != spec["background"]], np.int32)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def pair_of(self, index: int) -> Pair:
+        """The pair that crop ``index`` is cut from."""
+        epoch, place = divmod(index, len(self.pairs))
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.pairs))
+        return self.pairs[int(order[place])]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng((self.seed, 1, index))
+        image, labels = self.reader.native(self.pair_of(index))
+        size = self.reader.training_size((labels.shape[0], labels.shape[1]))
+        image, labels = resize_image(image, size), resize_labels(labels, size)
+        oversample = rng.random() < self.training["foreground_share"]
+        origin = crop_origin(labels, self.crop, rng, foreground=self.foreground if oversample else None)
+        image, labels = cut(image, labels, origin, self.crop, self.reader.ignore_index)
+        for axis, name in enumerate(("vertical_flip", "horizontal_flip")):
+            if self.training[name] and rng.random() < 0.5:
+                image, labels = np.flip(image, axis), np.flip(labels, axis)
+        return self.reader.tensor(image), torch.from_numpy(labels.astype(np.int64))

@@ -1,0 +1,77 @@
+"""How good a network is on held-out pairs: whole images, scored at the size of their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from .data import Image, Labels, Pair, Reader, resize_image
+from .figure import displayed, grid, paint, palette
+from .inference import class_map
+from .metrics import ConfusionMatrix
+from .network import SegmentationNetwork
+
+EXAMPLES = 6  # rows in predictions.png (chosen)
+
+
+def predictions(
+    network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]
+) -> Iterator[tuple[Image, Labels, torch.Tensor]]:
+    """Image (H, W, C), labels (H, W) and predicted classes (H, W) of every pair, at the mask's size.
+
+    The network's mode is evaluation while the iterator runs, and as before when it is exhausted.
+    """
+    reader, device, training = Reader(spec), next(network.parameters()).device, network.training
+    network.eval()
+    for pair in pairs:
+        image, labels = reader.native(pair)
+        size = (labels.shape[0], labels.shape[1])
+        scaled = reader.tensor(resize_image(image, reader.training_size(size)))
+        yield image, labels, class_map(network, scaled.to(device), size)
+    network.train(training)
+
+
+def evaluate(network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]) -> ConfusionMatrix:
+    """The confusion matrix over all pixels of ``pairs``."""
+    matrix = ConfusionMatrix(len(spec["classes"]), spec["ignore_index"])
+    for _, labels, predicted in predictions(network, pairs, spec):
+        matrix.update(predicted.cpu(), torch.from_numpy(labels))
+    return matrix
+
+
+def score_table(matrix: ConfusionMatrix, spec: dict[str, Any]) -> str:
+    """IoU per class beside that of always predicting the most frequent class, as lines of text."""
+    names = [str(each["name"]) for each in spec["classes"]]
+    width = max(12, *(len(name) for name in names))
+    lines = [f"{'class':<{width}}     IoU  majority     pixels"]
+    truth = matrix.counts.sum(1)
+    for name, iou, majority, pixels in zip(names, matrix.iou(), matrix.majority_iou(), truth, strict=True):
+        lines.append(f"{name:<{width}}  {_number(iou)}    {_number(majority)}  {int(pixels):>9}")
+    mean, baseline = matrix.miou(), float(matrix.majority_iou().nanmean())
+    lines.append(f"{'mean':<{width}}  {_number(mean)}    {_number(baseline)}")
+    if spec["background"] is not None:
+        lines.append(f"{'foreground':<{width}}  {_number(matrix.foreground_miou(spec['background']))}")
+    return "\n".join(lines)
+
+
+def _number(value: torch.Tensor | float) -> str:
+    return "absent" if np.isnan(float(value)) else f"{float(value):6.3f}"
+
+
+def draw_predictions(
+    path: Path, network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]
+) -> None:
+    """Write ``EXAMPLES`` held-out pairs, evenly spread over ``pairs``, as one PNG."""
+    chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, EXAMPLES).astype(int))]
+    colours = palette(len(spec["classes"]), spec["background"])
+    rows = []
+    for image, labels, predicted in predictions(network, chosen, spec):
+        shown = (displayed(image), paint(labels, colours), paint(predicted.cpu().numpy(), colours))
+        rows.append(shown)
+    encoded = cv2.imencode(".png", np.ascontiguousarray(grid(rows)[:, :, ::-1]))[1]
+    path.write_bytes(encoded.tobytes())

@@ -1,0 +1,85 @@
+"""Reading spec.yaml without pydantic: fields are checked here, values where they are used."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import InputError
+
+SCHEMA_VERSION = 1
+
+# The fields of every block that is read here; "" is the document itself.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "": (
+        *("schema_version", "design", "classes", "background", "ignore_index", "input", "model"),
+        *("derived", "training", "split", "rationale", "provenance"),
+    ),
+    "input": ("channels", "order", "mean", "std", "train_size"),
+    "model": ("encoder", "context", "decoder", "auxiliary_heads", "deep_supervision", "norm"),
+    "model.encoder": ("blocks", "widths", "stem_stride", "output_stride"),
+    "model.context": ("rates", "channels", "image_pooling"),
+    "model.decoder": ("logit_stride", "skip_strides", "channels"),
+    "training": (
+        *("crop", "batch", "steps", "learning_rate", "weight_decay", "warmup_steps", "clip_norm"),
+        *("foreground_share", "horizontal_flip", "vertical_flip", "loss", "seed"),
+    ),
+    "split": ("validation_share", "source", "seed"),
+}
+NUMBERS = ("learning_rate", "weight_decay", "clip_norm", "foreground_share")  # of the training block
+IDENTITY = ("classes", "ignore_index", "input", "model")  # what a checkpoint is bound to
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The dictionary in ``path``, with every field that the trainer reads.
+
+    Raises:
+        InputError: naming the file and the field.
+    """
+    try:
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; it is written by 'shapeprof export'") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    for block, fields in FIELDS.items():
+        value = spec
+        for key in block.split(".") if block else ():
+            value = value[key]
+        if value is None and block == "model.context":
+            continue  # a network without context
+        _check_fields(value, fields, f"{path}: {block or 'the document'}")
+    if spec["schema_version"] != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version {spec['schema_version']}; this trainer reads {SCHEMA_VERSION}"
+        )
+    for name in NUMBERS:
+        try:
+            spec["training"][name] = float(spec["training"][name])  # YAML 1.1 reads 1e-3 as text
+        except (TypeError, ValueError):
+            raise InputError(f"{path}: training.{name} {spec['training'][name]!r} is no number") from None
+    return dict(spec)
+
+
+def _check_fields(block: object, fields: tuple[str, ...], where: str) -> None:
+    if not isinstance(block, dict):
+        raise InputError(f"{where} is not a block of fields; expected {', '.join(fields)}")
+    for name in block:
+        if name not in fields:
+            near = difflib.get_close_matches(str(name), fields, n=1)
+            raise InputError(
+                f"{where} has an unknown field {name!r}" + (f"; meant {near[0]!r}?" if near else "")
+            )
+    if missing := [name for name in fields if name not in block]:
+        raise InputError(f"{where} lacks {', '.join(missing)}")
+
+
+def digest(spec: dict[str, Any]) -> str:
+    """BLAKE2b (16 bytes, hex) of what defines the network; equals shapeprof's ``ModelSpec.digest``."""
+    part = {name: spec[name] for name in IDENTITY}
+    return hashlib.blake2b(json.dumps(part, sort_keys=True).encode(), digest_size=16).hexdigest()

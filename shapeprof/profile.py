@@ -1,0 +1,282 @@
+"""Profile: what a set of masks holds, as mergeable integer counts.
+
+One *tally* per class: a vector of int64 counts with named parts (``LAYOUT``). Tallies add, so
+merging is exact, associative and independent of workers and order. Quantiles are read from
+fixed bins: convexity within 0.001, lengths and areas within 2.2 % (16 bins per octave).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .labelmap import Issue
+from .metrics.columns import STRIDES
+
+SCHEMA_VERSION = 1
+CONVEXITY_BINS = 501  # 0.002 wide; the last holds exactly 1
+PER_OCTAVE = 16
+LENGTH_BINS = PER_OCTAVE * 17  # up to 131,072 px
+SHARE_UNIT = 1 << 20  # fixed point for sums of shares
+RELIABLE_AREA = 200  # px, under which convexity of concave shapes reads high (see metrics.shape)
+EXTREMES_KEPT = 3
+
+Counts = NDArray[np.int64]
+
+# name -> shape. First axis of a histogram: 0 truncated, 1 untruncated objects.
+_PARTS: dict[str, tuple[int, ...]] = {
+    "images": (),  # images that hold the class
+    "pixels": (),
+    "found": (),
+    "below_floor": (),
+    "truncated": (),  # of the measured
+    "borders_ignored": (),  # of the measured
+    "area_measured": (2,),
+    "reliable": (2,),  # measured objects of at least RELIABLE_AREA px
+    "hole_count": (),
+    "with_holes": (),
+    "in_pieces": (),
+    "crofton": (2,),  # intercept counts: axis-parallel, diagonal
+    "convexity": (2, CONVEXITY_BINS),  # measured objects
+    "convexity_reliable": (2, CONVEXITY_BINS),
+    "convexity_area": (2, CONVEXITY_BINS),  # pixels of reliable objects, by their convexity
+    "area": (2, LENGTH_BINS),
+    "extent": (2, LENGTH_BINS),
+    "feret": (2, LENGTH_BINS),
+    "mean_width": (2, LENGTH_BINS),
+    "nearest_lost": (5,),
+    "nearest_gained": (5,),
+    "nearest_share": (5,),  # sum over measured objects, in 1 / SHARE_UNIT
+    "nearest_kept": (5,),  # measured objects that keep at least half of their pixels
+    "sampled_images": (),  # the rest is over the sample only
+    "sampled_pixels": (),
+    "sampled_objects": (),
+    "sampled_reliable": (),
+    "width_pixels": (LENGTH_BINS,),  # pixels by local width
+    "linear_lost": (5,),
+    "linear_gained": (5,),
+    "linear_share": (5,),
+    "linear_kept": (5,),
+    "linear_kept_reliable": (5,),
+}
+
+
+def _layout() -> tuple[dict[str, tuple[slice, tuple[int, ...]]], int]:
+    table, at = {}, 0
+    for name, shape in _PARTS.items():
+        size = math.prod(shape)
+        table[name] = (slice(at, at + size), shape)
+        at += size
+    return table, at
+
+
+LAYOUT, TALLY_SIZE = _layout()
+
+
+def part(tally: NDArray[Any], name: str) -> NDArray[Any]:
+    """A view of one named part of a tally, in its own shape."""
+    where, shape = LAYOUT[name]
+    return tally[where].reshape(shape)
+
+
+def new_tally() -> Counts:
+    """A tally of nothing."""
+    return np.zeros(TALLY_SIZE, np.int64)
+
+
+def length_bin(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Logarithmic bin of lengths or areas: ``floor(16 log2(v) + 1/2)``, so that 1, 2, 4 ... are bin centres."""
+    bins: NDArray[np.int64] = np.floor(PER_OCTAVE * np.log2(np.maximum(values, 1)) + 0.5).astype(np.int64)
+    result: NDArray[np.int64] = np.minimum(bins, LENGTH_BINS - 1)
+    return result
+
+
+def convexity_bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Bin of convexities: 0.002 wide, with exactly 1 in a bin of its own."""
+    bins: NDArray[np.int64] = (values * (CONVEXITY_BINS - 1)).astype(np.int64)
+    result: NDArray[np.int64] = np.minimum(bins, CONVEXITY_BINS - 1 - (values < 1))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """An object worth looking at: where it is and why."""
+
+    value: float
+    path: str
+    box: tuple[int, int, int, int]  # min_row, min_col, max_row, max_col, half-open
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """Statistics of one class, read from its tally. Undefined ones (nothing to read) are NaN."""
+
+    id: int
+    name: str
+    tally: NDArray[Any]
+
+    def total(self, name: str) -> float:
+        """Sum of a part."""
+        return float(part(self.tally, name).sum())
+
+    @property
+    def found(self) -> int:
+        """Objects found; ``found = measured + below_floor``."""
+        return int(self.total("found"))
+
+    @property
+    def measured(self) -> int:
+        """Objects at or over the floor."""
+        return int(self.total("found") - self.total("below_floor"))
+
+    @property
+    def untruncated_only(self) -> bool:
+        """Whether shape is read from untruncated objects: they hold at least half of the measured area."""
+        truncated, untruncated = part(self.tally, "area_measured")
+        return bool(untruncated >= truncated)
+
+    def histogram(self, name: str) -> NDArray[Any]:
+        """A histogram on the basis that rules use: untruncated objects, or all (``untruncated_only``)."""
+        rows = part(self.tally, name)
+        if rows.ndim == 1:
+            return rows
+        result: NDArray[Any] = rows[1] if self.untruncated_only else rows.sum(axis=0)
+        return result
+
+    def convexity(self, q: float, weight: str = "objects") -> float:
+        """Quantile of convexity, in (0, 1], within 0.001.
+
+        Over measured objects (``weight="objects"``), or over the pixels of objects of at least
+        200 px (``"area"``), which is what rules read.
+        """
+        k = _quantile(self.histogram("convexity_area" if weight == "area" else "convexity"), q)
+        return math.nan if k < 0 else 1.0 if k == CONVEXITY_BINS - 1 else (k + 0.5) / (CONVEXITY_BINS - 1)
+
+    def length(self, name: str, q: float) -> float:
+        """Quantile of ``extent``, ``feret``, ``mean_width``, ``area`` or ``width_pixels``, px, within 2.2 %."""
+        k = _quantile(self.histogram(name), q)
+        return math.nan if k < 0 else float(2 ** (k / PER_OCTAVE))
+
+    def survival(self, stride: int, protocol: str = "linear") -> float:
+        """Pixel-pooled IoU of the class after a round trip to ``stride``. In [0, 1]; 1 at stride 1."""
+        if stride == 1:
+            return 1.0
+        k = STRIDES.index(stride)
+        pixels = 2 * self.total("sampled_pixels" if protocol == "linear" else "pixels")  # two phases
+        lost = float(part(self.tally, f"{protocol}_lost")[k])
+        gained = float(part(self.tally, f"{protocol}_gained")[k])
+        return (pixels - lost) / (pixels + gained) if pixels else math.nan
+
+    def recall(self, stride: int, protocol: str = "linear", *, reliable: bool = True) -> float:
+        """Share of objects that keep at least half of their pixels at ``stride``. In [0, 1].
+
+        ``reliable``: only objects of at least 200 px (linear protocol), else all measured ones.
+        """
+        if stride == 1:
+            return 1.0
+        reliable = reliable and protocol == "linear"
+        k = STRIDES.index(stride)
+        if protocol == "nearest":
+            objects = float(self.measured)
+        else:
+            objects = self.total("sampled_reliable" if reliable else "sampled_objects")
+        kept = part(self.tally, f"{protocol}_kept" + ("_reliable" if reliable else ""))[k]
+        return float(kept) / objects if objects else math.nan
+
+    def per_object(self, stride: int, protocol: str = "linear") -> float:
+        """Mean over measured objects of the share of their own pixels kept at ``stride``. In [0, 1]."""
+        objects = self.total("sampled_objects") if protocol == "linear" else float(self.measured)
+        share = part(self.tally, f"{protocol}_share")[STRIDES.index(stride)]
+        return float(share) / SHARE_UNIT / objects if objects else math.nan
+
+    @property
+    def perimeter(self) -> float:
+        """Crofton perimeter of all objects, px."""
+        axis, diagonal = part(self.tally, "crofton")
+        return float(math.pi / 8 * (axis + diagonal / math.sqrt(2)))
+
+
+def _quantile(histogram: NDArray[Any], q: float) -> int:
+    """Bin of the q-quantile; -1 for an empty histogram."""
+    cumulative = np.cumsum(histogram)
+    if not cumulative.size or cumulative[-1] <= 0:
+        return -1
+    return int(np.searchsorted(cumulative, max(q * cumulative[-1], 1e-9)))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every file of the folder is in exactly one of these. ``files = read + unreadable``; empty are read."""
+
+    files: int = 0
+    read: int = 0
+    empty: int = 0  # read, without any object
+    unreadable: int = 0
+    skipped: int = 0  # files that are no masks
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a mask set holds. See ``to_dict`` for the file's layout."""
+
+    names: tuple[str, ...]  # class names by id, background included
+    background: int | None
+    encoding: dict[str, Any]  # how the masks were read, with the reasons
+    ledger: Ledger
+    sizes: dict[tuple[int, int], int]  # (rows, columns) -> masks
+    pixels: int  # over all masks
+    ignored: int  # pixels
+    background_pixels: int
+    totals: dict[int, Counts]  # by class id, foreground only
+    sample: tuple[tuple[str, dict[int, Counts]], ...]  # per sampled mask, by path: the bootstrap's units
+    extremes: dict[int, dict[str, tuple[Extreme, ...]]]
+    issues: tuple[Issue, ...]
+    fingerprint: str  # of paths and contents
+    arguments: dict[str, Any] = field(default_factory=dict)
+    tool_version: str = ""
+    log: dict[str, Any] = field(default_factory=dict)  # time, place: differs between equal scans
+
+    @property
+    def images(self) -> int:
+        """Masks that were read."""
+        return self.ledger.read
+
+    def name_of(self, class_id: int) -> str:
+        """The name of a class."""
+        return self.names[class_id] if class_id < len(self.names) else f"class {class_id}"
+
+    def classes(self) -> tuple[ClassView, ...]:
+        """All foreground classes that occur, by id."""
+        return tuple(ClassView(c, self.name_of(c), self.totals[c]) for c in sorted(self.totals))
+
+    def pixel_share(self, view: ClassView) -> float:
+        """Share of all pixels that are not ignored."""
+        valid = self.pixels - self.ignored
+        return view.total("pixels") / valid if valid else math.nan
+
+    def crop_sides(self, q: float) -> tuple[float, float]:
+        """The q-quantile of mask heights and widths, px."""
+        sides = []
+        for axis in (0, 1):
+            values = np.array([s[axis] for s in sorted(self.sizes)])
+            counts = np.array([self.sizes[s] for s in sorted(self.sizes)])
+            order = np.argsort(values, kind="stable")
+            sides.append(float(values[order][_quantile(counts[order], q)]) if values.size else math.nan)
+        return sides[0], sides[1]
+
+
+def merge_tallies(parts: Iterable[Mapping[int, Counts]]) -> dict[int, Counts]:
+    """Sum of tallies by class id."""
+    merged: dict[int, Counts] = {}
+    for tallies in parts:
+        for class_id, tally in tallies.items():
+            if class_id in merged:
+                merged[class_id] += tally
+            else:
+                merged[class_id] = tally.copy()
+    return dict(sorted(merged.items()))

@@ -1,0 +1,195 @@
+"""profile.json: a Profile as text and back, and the classes block that ``--json`` shares with it.
+
+Two equal scans write equal files, except for the ``log`` block (time, place, duration).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ProfileError
+from .labelmap import Issue
+from .metrics.columns import STRIDES
+from .profile import (
+    LAYOUT,
+    SCHEMA_VERSION,
+    TALLY_SIZE,
+    ClassView,
+    Counts,
+    Extreme,
+    Ledger,
+    Profile,
+    new_tally,
+)
+
+
+def classes_block(profile: Profile) -> list[dict[str, Any]]:
+    """The statistics of every class, as plain numbers; undefined ones are null. A contract: add, never rename."""
+    return [_class_block(profile, view) for view in profile.classes()]
+
+
+def _class_block(profile: Profile, view: ClassView) -> dict[str, Any]:
+    def percentiles(name: str, *points: int) -> dict[str, float | None]:
+        return {f"p{p:02d}": number(view.length(name, p / 100)) for p in points}
+
+    convexity = {f"p{p:02d}": number(view.convexity(p / 100)) for p in (5, 25, 50, 75, 95)}
+    return {
+        "id": view.id,
+        "name": view.name,
+        "objects": {
+            "found": view.found,
+            "measured": view.measured,
+            "below_floor": view.found - view.measured,
+            "truncated": int(view.total("truncated")),
+            "borders_ignored": int(view.total("borders_ignored")),
+            "in_pieces": int(view.total("in_pieces")),
+            "reliable": int(view.total("reliable")),
+        },
+        "shape_basis": "untruncated" if view.untruncated_only else "all",
+        "pixel_share": number(profile.pixel_share(view)),
+        "image_share": number(view.total("images") / profile.images if profile.images else math.nan),
+        "convexity": {
+            **convexity,
+            "area_weighted": {f"p{p:02d}": number(view.convexity(p / 100, "area")) for p in (5, 25, 50)},
+        },
+        "width": percentiles("width_pixels", 5, 10, 50),
+        "mean_width": percentiles("mean_width", 5, 10, 50),
+        "extent": percentiles("extent", 25, 50, 75, 90),
+        "feret": percentiles("feret", 25, 50, 75, 90),
+        "area": percentiles("area", 5, 50, 95),
+        "perimeter": number(view.perimeter),
+        "holes": {"count": int(view.total("hole_count")), "objects": int(view.total("with_holes"))},
+        "survival": {str(s): _survival_block(view, s) for s in STRIDES},
+        "sampled_images": int(view.total("sampled_images")),
+    }
+
+
+def _survival_block(view: ClassView, stride: int) -> dict[str, float | None]:
+    return {
+        "nearest": number(view.survival(stride, "nearest")),
+        "linear": number(view.survival(stride)),
+        "per_object": number(view.per_object(stride)),
+        "recall": number(view.recall(stride)),
+        "per_object_nearest": number(view.per_object(stride, "nearest")),
+        "recall_nearest": number(view.recall(stride, "nearest")),
+    }
+
+
+def number(value: float) -> float | None:
+    """A float for JSON: 6 significant digits, null for NaN."""
+    return None if math.isnan(value) else float(f"{value:.6g}")
+
+
+def dump(profile: Profile) -> str:
+    """The text of profile.json."""
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": profile.tool_version,
+        "arguments": profile.arguments,
+        "fingerprint": profile.fingerprint,
+        "encoding": profile.encoding,
+        "ledger": asdict(profile.ledger),
+        "names": list(profile.names),
+        "background": profile.background,
+        "pixels": profile.pixels,
+        "ignored": profile.ignored,
+        "background_pixels": profile.background_pixels,
+        "sizes": [[h, w, profile.sizes[h, w]] for h, w in sorted(profile.sizes)],
+        "classes": classes_block(profile),
+        "issues": [asdict(issue) for issue in profile.issues],
+        "extremes": {
+            str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()}
+            for c, kinds in profile.extremes.items()
+        },
+        "totals": _sparse_tallies(profile.totals),
+        "sample": [[path, _sparse_tallies(tallies)] for path, tallies in profile.sample],
+        "log": profile.log,
+    }
+    return json.dumps(data, indent=None, separators=(",", ":"), ensure_ascii=True) + "\n"
+
+
+def _sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list[int]]]]:
+    """Class id -> part -> [positions, counts], zeros left out."""
+    return {str(c): _sparse(tally) for c, tally in sorted(tallies.items())}
+
+
+def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
+    parts = {}
+    for name, (where, _) in LAYOUT.items():
+        values = tally[where]
+        at = np.flatnonzero(values)
+        if at.size:
+            parts[name] = [at.tolist(), values[at].tolist()]
+    return parts
+
+
+def _dense(parts: dict[str, list[list[int]]]) -> Counts:
+    tally = new_tally()
+    for name, (positions, counts) in parts.items():
+        where, _ = LAYOUT[name]
+        tally[where][np.array(positions, np.int64)] = counts
+    assert tally.size == TALLY_SIZE
+    return tally
+
+
+def load(path: Path) -> Profile:
+    """Read profile.json.
+
+    Raises:
+        ProfileError: the file can't be read, is damaged, or has another schema version.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(
+            f"{path}: can't be read ({error.strerror}); give the profile.json of a scan"
+        ) from None
+    except ValueError as error:
+        raise ProfileError(f"{path}: is not JSON ({error}); scan again to write it anew") from None
+    if not isinstance(data, dict) or "schema_version" not in data:
+        raise ProfileError(
+            f"{path}: is no profile of shapeprof; give the profile.json that `shapeprof scan` wrote"
+        )
+    if data["schema_version"] != SCHEMA_VERSION:
+        raise ProfileError(
+            f"{path}: has schema version {data['schema_version']}, this shapeprof reads {SCHEMA_VERSION}; scan again"
+        )
+    try:
+        return _build(data)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ProfileError(f"{path}: is damaged ({type(error).__name__}: {error}); scan again") from None
+
+
+def _build(data: dict[str, Any]) -> Profile:
+    return Profile(
+        names=tuple(data["names"]),
+        background=data["background"],
+        encoding=data["encoding"],
+        ledger=Ledger(**data["ledger"]),
+        sizes={(h, w): n for h, w, n in data["sizes"]},
+        pixels=data["pixels"],
+        ignored=data["ignored"],
+        background_pixels=data["background_pixels"],
+        totals={int(c): _dense(parts) for c, parts in data["totals"].items()},
+        sample=tuple(
+            (path, {int(c): _dense(p) for c, p in tallies.items()}) for path, tallies in data["sample"]
+        ),
+        extremes={
+            int(c): {
+                kind: tuple(Extreme(e["value"], e["path"], tuple(e["box"])) for e in found)
+                for kind, found in kinds.items()
+            }
+            for c, kinds in data["extremes"].items()
+        },
+        issues=tuple(Issue(**issue) for issue in data["issues"]),
+        fingerprint=data["fingerprint"],
+        arguments=data["arguments"],
+        tool_version=data["tool_version"],
+        log=data["log"],
+    )

@@ -1,0 +1,75 @@
+"""What rules see: the statistics of the classes that may decide, of the set itself or of a resample of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shapeprof.profile import TALLY_SIZE, ClassView, Profile
+
+RESAMPLES = 200
+SEED = 20161231
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Statistics for rules. ``classes`` are the foreground classes with enough objects to decide."""
+
+    images: int
+    objects: int  # measured, all foreground classes
+    classes: tuple[ClassView, ...]
+    too_few: tuple[ClassView, ...]  # classes that decide nothing alone
+    assumed_convexity: float | None = None  # to ask what would be decided if all objects had this convexity
+
+    def convexity(self, view: ClassView) -> float:
+        """Area-weighted 25 % quantile of a class's convexity, in (0, 1]; NaN when no object has 200 px."""
+        return view.convexity(0.25, "area") if self.assumed_convexity is None else self.assumed_convexity
+
+    def worst_survival(self, stride: int) -> float:
+        """Smallest linear survival over the deciding classes."""
+        return min(v.survival(stride) for v in self.classes)
+
+    def extent(self, q: float) -> float:
+        """Largest q-quantile of the Feret diameter over the deciding classes, px."""
+        return max((v.length("feret", q) for v in self.classes), default=math.nan)
+
+    def view(self, class_id: int) -> ClassView:
+        """The deciding class with this id."""
+        return next(v for v in self.classes if v.id == class_id)
+
+
+def evidence_of(profile: Profile, min_objects: int) -> Evidence:
+    """The evidence of the whole set."""
+    views = profile.classes()
+    enough = [v for v in views if v.measured >= min_objects and v.total("sampled_pixels")]
+    ids = {v.id for v in enough}
+    return Evidence(
+        images=profile.images,
+        objects=sum(v.measured for v in views),
+        classes=tuple(enough),
+        too_few=tuple(v for v in views if v.id not in ids),
+    )
+
+
+def resamples(profile: Profile, evidence: Evidence, n: int = RESAMPLES) -> Iterator[Evidence]:
+    """Bootstrap over images: ``n`` draws with replacement from the sampled images, with a fixed seed.
+
+    Every image weighs as often as it was drawn. Which classes decide stays as it is: counts of
+    objects are facts, not estimates.
+    """
+    masks = [tallies for _, tallies in profile.sample]
+    if not masks:
+        return
+    draws = np.random.default_rng(SEED).multinomial(len(masks), np.full(len(masks), 1 / len(masks)), size=n)
+    drawn = {}
+    for view in evidence.classes:
+        table = np.zeros((len(masks), TALLY_SIZE))
+        for i, tallies in enumerate(masks):
+            if view.id in tallies:
+                table[i] = tallies[view.id]
+        drawn[view.id] = draws.astype(np.float64) @ table
+    for i in range(n):
+        yield replace(evidence, classes=tuple(replace(v, tally=drawn[v.id][i]) for v in evidence.classes))

@@ -1,0 +1,41 @@
+"""Mask files to label maps: find the files, detect what their values mean, read them, pair images.
+
+Importing this loads neither numpy nor OpenCV; the functions that decode do so on first use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.sources.encoding import Encoding, ReadOptions
+from shapeprof.sources.folder import MaskFolder, find_masks
+from shapeprof.sources.pairing import Pair, Pairing, pair
+
+__all__ = [
+    "Encoding",
+    "MaskFolder",
+    "Pair",
+    "Pairing",
+    "ReadOptions",
+    "detect",
+    "find_masks",
+    "pair",
+    "read_mask",
+]
+
+
+def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
+    """The encoding that the masks of ``folder`` share; see ``sources.detection``."""
+    from shapeprof.sources import detection
+
+    return detection.detect(folder, options or ReadOptions())
+
+
+def read_mask(
+    folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """One mask as a LabelMap and the findings about it; see ``sources.masks``."""
+    from shapeprof.sources import masks
+
+    return masks.read_mask(folder_root, relpath, encoding, train_size)

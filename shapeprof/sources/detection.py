@@ -1,0 +1,144 @@
+"""From a sample of files to the encoding that they all share, with the reasons for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shapeprof.errors import NothingMeasurable, UnreadableMask
+from shapeprof.labelmap import Issue
+from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
+from shapeprof.sources.encoding import Encoding, ReadOptions
+from shapeprof.sources.folder import MaskFolder, some
+from shapeprof.sources.grey import Draft, decide_grey
+from shapeprof.sources.objects import one_object_per_file
+from shapeprof.sources.roles import assign_roles, ignore_colour
+from shapeprof.sources.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
+
+MAX_TRIED = 1024  # files tried before a set of unreadable ones is given up
+
+
+def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
+    """The encoding of the masks in ``folder``: what each stored value means, and why.
+
+    Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
+    relative path. Raises NothingMeasurable when none can be read as a mask.
+    """
+    seen, issues = _look(folder)
+    usable = [observation for observation in seen if not observation.is_photo]
+    photos = [observation for observation in seen if observation.is_photo]
+    if not usable:
+        raise NothingMeasurable(_photo_message(folder.root, photos))
+    if photos:
+        issues.append(Issue("warning", "looks-like-photo", _photo_message(folder.root, photos)))
+    draft, equal = _decide(usable, options, folder.root.resolve().name)
+    if draft.kind == "colour" and isinstance(options.ignore_index, int):
+        ignore_colour(draft, options.ignore_index)
+        draft.reasons.append(f"the colour #{options.ignore_index:06X} is ignored, as asked")
+    if issue := one_object_per_file(folder, draft.kind):
+        issues.append(issue)
+    table = assign_roles(draft, folder, options)
+    return Encoding(
+        kind=draft.kind,
+        mapping=tuple(sorted((raw, id_) for raw, id_ in draft.mapping.items() if raw not in draft.ignored)),
+        classes=table,
+        ignored=tuple(sorted(draft.ignored)),
+        instances=draft.instances,
+        equal_channels=equal,
+        step=draft.step,
+        levels=draft.levels,
+        palette=tuple(sorted(draft.palette.items())),
+        reasons=tuple(draft.reasons),
+        issues=(*issues, *draft.issues),
+    )
+
+
+def _look(folder: MaskFolder) -> tuple[list[Observation], list[Issue]]:
+    order = sample_order(folder.files)[:MAX_TRIED]
+
+    def enough(seen: list[Observation]) -> bool:
+        colours = any(o.storage == "colour" and not o.is_photo for o in seen)
+        return len(seen) >= (COLOUR_SAMPLE if colours else SAMPLE)
+
+    seen, failed = survey(folder.root, order, stop=enough)
+    if not seen:
+        raise NothingMeasurable(
+            f"{folder.root}: none of the {len(failed)} files tried can be read as a mask. First: {failed[0]}"
+        )
+    return seen, _failed_findings(failed)
+
+
+def _failed_findings(failed: list[UnreadableMask]) -> list[Issue]:
+    if not failed:
+        return []
+    text = (
+        f"{len(failed)} files could not be read while the encoding was detected: {some(map(str, failed), 2)}"
+    )
+    return [Issue("info", "unreadable-in-sample", text)]
+
+
+def _photo_message(root: Path, photos: list[Observation]) -> str:
+    names = [f"{photo.path} ({photo.distinct} values)" for photo in photos]
+    return (
+        f"{root}: {len(photos)} files look like photographs, not masks: {some(names)}; expected few "
+        "values in areas. Give the folder of the masks, or move the photographs out of it"
+    )
+
+
+def _decide(seen: list[Observation], options: ReadOptions, folder_name: str) -> tuple[Draft, bool]:
+    """(draft, whether greys are stored as RGB with equal channels)."""
+    colours = [o for o in seen if o.storage == "colour"]
+    palettes = [o for o in seen if o.storage == "palette"]
+    if len(palettes) == len(seen) and not (differ := palettes_differ(palettes)):
+        return _palette(palettes, options, folder_name), False
+    if not colours and not palettes:
+        equal = [o for o in seen if o.equal_channels]
+        draft = decide_grey(seen, options, folder_name)
+        if equal:
+            draft.reasons.append(
+                f"{len(equal)} of {len(seen)} files are RGB with three equal channels: one is read"
+            )
+        return draft, bool(equal)
+    differ = palettes_differ(palettes)
+    if not colours and not differ and _are_ids(seen, palettes):
+        draft = _palette(seen, options, folder_name)
+        draft.issues.append(_mixed(colours, palettes, seen, "their values, which are ids in both"))
+        return draft, False
+    draft = decide_colour(seen, options)
+    if differ:
+        draft.issues.append(differ)
+    elif len(colours) < len(seen):
+        draft.issues.append(_mixed(colours, palettes, seen, "their displayed colours"))
+    return draft, False
+
+
+def _palette(seen: list[Observation], options: ReadOptions, folder_name: str) -> Draft:
+    """Palette indices are ids, and the palette that the files share says what they look like."""
+    draft = decide_grey(seen, options, folder_name)
+    draft.palette = {raw: colour_of(raw, o) for o in seen if o.palette for raw in o.pixels}
+    if not draft.instances:
+        draft.kind = "palette"
+        ids = sorted(draft.mapping)
+        draft.mapping = {raw: raw for raw in ids if any(raw in o.pixels for o in seen)}
+        draft.step = None
+        draft.reasons[0] = (
+            f"the files share one palette, and its indices {ids[0]} to {ids[-1]} are the class ids"
+        )
+    return draft
+
+
+def _are_ids(seen: list[Observation], palettes: list[Observation]) -> bool:
+    """Whether grey files hold the ids that palette files hold as indices."""
+    indices = {raw for o in palettes for raw in o.pixels} | {0, 255}
+    greys = {raw for o in seen if o.storage == "grey" for raw in o.pixels}
+    return greys <= indices or max(greys - {255}, default=0) <= max(indices - {255})
+
+
+def _mixed(
+    colours: list[Observation], palettes: list[Observation], seen: list[Observation], how: str
+) -> Issue:
+    greys = len(seen) - len(colours) - len(palettes)
+    text = (
+        f"the masks are stored in different ways: {len(colours)} as RGB colours, {len(palettes)} with a "
+        f"palette, {greys} with one grey channel (or equal ones). All are read by {how}; check the classes"
+    )
+    return Issue("warning", "mixed-storage", text)

@@ -1,0 +1,227 @@
+"""Which image belongs to which mask: by names, and only where that is certain."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from shapeprof.errors import PairingError, UsageError
+from shapeprof.labelmap import Issue
+from shapeprof.sources.affixes import Affixes, Key, learn_affixes
+from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
+
+IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One mask and its image."""
+
+    mask: str  # relative to the mask folder
+    image: str  # relative to the images' root
+    split: str | None = None  # "train", "val" or "test", where folders say so
+    group: str | None = None  # images of one group belong to one split
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The certain pairs, and everything that is in none."""
+
+    pairs: tuple[Pair, ...]
+    issues: tuple[Issue, ...] = ()
+    rule: str = ""  # how names were matched, a phrase
+    masks_without_image: tuple[str, ...] = field(default=(), repr=False)
+    images_without_mask: tuple[str, ...] = field(default=(), repr=False)
+    ambiguous: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), repr=False)  # mask, candidates
+    mismatched: tuple[Pair, ...] = field(default=(), repr=False)  # the image's size is not the mask's
+
+
+def pair(
+    masks: MaskFolder, images_root: Path, *, group_pattern: str | None = None, check_sizes: bool = True
+) -> Pairing:
+    """Pair every mask with the one image of its name; raise PairingError when no pair is found.
+
+    ``group_pattern``: a regular expression with one capture group, searched in the mask's path;
+    what it captures is the group. ``check_sizes``: read both headers and leave out pairs whose
+    sizes differ.
+    """
+    group = _group_regex(group_pattern)
+    images = _images(masks, images_root)
+    affixes = learn_affixes(list(masks.files), images)
+    pairs, ambiguous, alone, left = _match(affixes, list(masks.files), images)
+    if not pairs:
+        raise PairingError(_nothing_matches(masks, images_root, images))
+    mismatched: list[Pair] = []
+    issues = _loose_ends(ambiguous, alone, left)
+    if check_sizes:
+        pairs, mismatched, more = _same_size(pairs, masks.root, images_root)
+        issues += more
+    pairs = [_placed(item, group) for item in pairs]
+    issues += _group_findings(pairs, group_pattern)
+    return Pairing(
+        tuple(pairs),
+        tuple(issues),
+        str(affixes),
+        tuple(alone),
+        tuple(left),
+        tuple(ambiguous),
+        tuple(mismatched),
+    )
+
+
+def _group_regex(pattern: str | None) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"group pattern {pattern!r}: {error}; expected a regular expression") from error
+    if regex.groups != 1:
+        raise UsageError(
+            f"group pattern {pattern!r}: {regex.groups} capture groups; expected one, as in '(.+)_f'"
+        )
+    return regex
+
+
+def _images(masks: MaskFolder, images_root: Path) -> list[str]:
+    files, _, _ = list_files(images_root)
+    found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
+    mask_root, image_root = masks.root.resolve(), images_root.resolve()
+    if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
+        known = {mask_root / path for path in masks.files}
+        found = [path for path in found if image_root / path not in known]
+    if not found:
+        raise PairingError(
+            f"{images_root}: no images in it besides the masks ({len(files)} files); expected the "
+            "images that the masks were drawn on. Check the path"
+        )
+    return found
+
+
+def _match(
+    affixes: Affixes, masks: list[str], images: list[str]
+) -> tuple[list[Pair], list[tuple[str, tuple[str, ...]]], list[str], list[str]]:
+    """(pairs, masks with several candidates, masks without image, images without mask)."""
+    by_key: dict[Key, list[str]] = defaultdict(list)
+    for path in images:
+        key = affixes.image_key(path)
+        if key is not None:
+            by_key[key].append(path)
+    claims: dict[Key, list[str]] = defaultdict(list)
+    alone = []
+    for path in masks:
+        key = affixes.mask_key(path)
+        if key in by_key:
+            claims[key].append(path)
+        else:
+            alone.append(path)
+    pairs = [Pair(own[0], by_key[key][0]) for key, own in claims.items() if len(own) == 1 == len(by_key[key])]
+    paired = {item.mask for item in pairs}
+    ambiguous = [
+        (path, tuple(by_key[key])) for key, own in claims.items() for path in own if path not in paired
+    ]
+    taken = {item.image for item in pairs} | {image for _, candidates in ambiguous for image in candidates}
+    left = [path for path in images if path not in taken]
+    return sorted(pairs, key=lambda item: item.mask), sorted(ambiguous), alone, left
+
+
+def _nothing_matches(masks: MaskFolder, images_root: Path, images: list[str]) -> str:
+    return (
+        f"no mask in {masks.root} has an image of its name in {images_root}: masks are named "
+        f"{some(masks.files)}; "
+        f"images {some(images)}. Expected names equal but for one prefix or suffix, in equal relative folders"
+    )
+
+
+def _loose_ends(
+    ambiguous: list[tuple[str, tuple[str, ...]]], alone: list[str], left: list[str]
+) -> list[Issue]:
+    issues = []
+    if ambiguous:
+        examples = some([f"{path} ({', '.join(found[:3])})" for path, found in ambiguous])
+        text = (
+            f"{len(ambiguous)} masks have no single image: {examples}. They are left out; give each its "
+            "own name"
+        )
+        issues.append(Issue("warning", "ambiguous-pairs", text))
+    if alone:
+        text = f"{len(alone)} masks have no image: {some(alone)}. They are measured, but can't be trained on"
+        issues.append(Issue("warning", "masks-without-image", text))
+    if left:
+        text = f"{len(left)} images have no mask: {some(left)}. They are left out"
+        issues.append(Issue("warning", "images-without-mask", text))
+    return issues
+
+
+def _same_size(
+    pairs: list[Pair], mask_root: Path, images_root: Path
+) -> tuple[list[Pair], list[Pair], list[Issue]]:
+    """(pairs of one size, pairs that differ, findings)."""
+    good, bad, texts, broken = [], [], [], []
+    for item in pairs:
+        mask, image = _size(mask_root / item.mask), _size(images_root / item.image)
+        if image is None:
+            broken.append(item.image)
+        elif mask is None or mask == image:  # an unreadable mask is reported by its reader
+            good.append(item)
+        else:
+            bad.append(item)
+            texts.append(f"{item.image} {image[0]} x {image[1]}, mask {mask[0]} x {mask[1]}")
+    issues = []
+    if bad:
+        text = (
+            f"{len(bad)} pairs differ in size: {some(texts)}. They are left out; resize the masks by nearest "
+            "neighbour, or check that they belong together"
+        )
+        issues.append(Issue("warning", "size-mismatch", text))
+    if broken:
+        text = (
+            f"{len(broken)} images can't be opened: {some(broken)}. Their pairs are left out; export them "
+            "again"
+        )
+        issues.append(Issue("warning", "unreadable-image", text))
+    return good, bad, issues
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """(width, height) from a file's header; None when it has none."""
+    from shapeprof.sources.decode import header_size
+
+    return header_size(path)
+
+
+def _placed(item: Pair, group: re.Pattern[str] | None) -> Pair:
+    """``item`` with its split and its group."""
+    splits = {_split(item.mask), _split(item.image)} - {None}
+    found = group.search(item.mask) if group else None
+    return replace(
+        item, split=splits.pop() if len(splits) == 1 else None, group=found.group(1) if found else None
+    )
+
+
+def _split(path: str) -> str | None:
+    """The split that a folder of ``path`` names, such as ``train`` or ``images_val2017``."""
+    for part in PurePosixPath(path).parts[:-1]:
+        for word in re.split(r"[^a-z]+", part.lower()):
+            if word in _SPLITS:
+                return _SPLITS[word]
+    return None
+
+
+def _group_findings(pairs: list[Pair], pattern: str | None) -> list[Issue]:
+    missing = [item.mask for item in pairs if pattern is not None and item.group is None]
+    if not missing:
+        return []
+    text = f"the group pattern {pattern!r} matches {len(missing)} of {len(pairs)} masks not: {some(missing)}"
+    return [Issue("warning", "no-group", text)]

@@ -1,0 +1,109 @@
+"""The chunks of a PNG file: enough to prove it whole, and to decode it without surprises.
+
+``cv2`` expands palettes to colours and prints complaints about side chunks on stderr. Both are
+avoided by what it is handed: ``stripped`` keeps the image alone and declares palette indices grey.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from shapeprof.errors import UnreadableMask
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # colour types of the PNG specification
+_HEADER = struct.Struct(">IIBBBBB")
+_CHUNK = struct.Struct(">I4s")
+
+
+@dataclass(frozen=True, slots=True)
+class PngFile:
+    """One PNG file, its chunks checked."""
+
+    width: int
+    height: int
+    depth: int  # bits per sample
+    colour_type: int
+    palette: tuple[int, ...]  # 0xRRGGBB by index; () without PLTE
+    stripped: bytes  # a valid PNG of the same samples; palette indices as grey values
+
+
+def parse_png(data: bytes, path: str) -> PngFile:
+    """Read the chunks of ``data``; raise UnreadableMask when one is cut short or damaged.
+
+    Every chunk's checksum is compared: that costs under 1 % of a decode and finds every cut and
+    almost every changed byte, where some decoders return a half-filled image.
+    """
+    header, palette, image, simple = b"", b"", [], True
+    offset = len(SIGNATURE)
+    while True:
+        kind, body, end = _chunk(data, offset, path)
+        if kind == b"IHDR":
+            header = body
+        elif kind == b"PLTE":
+            palette = body
+        elif kind == b"IDAT":
+            image.append((offset, end))
+        elif kind == b"IEND":
+            break
+        else:
+            simple = False
+        offset = end
+    if len(header) != _HEADER.size or not image:
+        raise UnreadableMask(path, "damaged-file", "the PNG has no header or no image data; export it again")
+    width, height, depth, colour_type, *_ = _HEADER.unpack(header)
+    if simple and not palette:
+        return PngFile(width, height, depth, colour_type, (), data)
+    stripped = _rebuilt(header, [data[start:end] for start, end in image], colour_type)
+    return PngFile(width, height, depth, colour_type, _packed(palette), stripped)
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """(width, height) as the first bytes of a PNG say; (0, 0) when they are too few."""
+    if len(data) < len(SIGNATURE) + 16:
+        return 0, 0
+    width, height = struct.unpack_from(">II", data, len(SIGNATURE) + 8)
+    return int(width), int(height)
+
+
+def _chunk(data: bytes, offset: int, path: str) -> tuple[bytes, bytes, int]:
+    """(type, body, end offset) of the chunk at ``offset``."""
+    if offset + 12 > len(data):
+        raise _truncated(path, len(data))
+    length, kind = _CHUNK.unpack_from(data, offset)
+    end = offset + 12 + length
+    if end > len(data):
+        raise _truncated(path, len(data))
+    body = data[offset + 8 : end - 4]
+    stored = int.from_bytes(data[end - 4 : end], "big")
+    if zlib.crc32(body, zlib.crc32(kind)) != stored:
+        raise UnreadableMask(
+            path,
+            "damaged-file",
+            f"the checksum of its {kind.decode('latin-1')} chunk does not match, so bytes were changed "
+            "after it was written; copy or export the file again",
+        )
+    return kind, body, end
+
+
+def _truncated(path: str, size: int) -> UnreadableMask:
+    return UnreadableMask(
+        path,
+        "truncated-file",
+        f"the PNG stops after {size} bytes, before its end marker; copy or export the file again",
+    )
+
+
+def _rebuilt(header: bytes, image: list[bytes], colour_type: int) -> bytes:
+    if colour_type == PALETTE:  # same samples, same depth: only the meaning of a value differs
+        header = header[:9] + bytes([GREY]) + header[10:]
+    checksum = zlib.crc32(b"IHDR" + header).to_bytes(4, "big")
+    start = _CHUNK.pack(len(header), b"IHDR") + header + checksum
+    end = _CHUNK.pack(0, b"IEND") + zlib.crc32(b"IEND").to_bytes(4, "big")
+    return b"".join([SIGNATURE, start, *image, end])
+
+
+def _packed(palette: bytes) -> tuple[int, ...]:
+    return tuple(int.from_bytes(palette[i : i + 3], "big") for i in range(0, len(palette) - 2, 3))

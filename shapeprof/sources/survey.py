@@ -1,0 +1,142 @@
+"""Looking at a sample of masks: which raw values they hold, and how those lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapeprof.errors import UnreadableMask
+from shapeprof.sources.decode import Raster, decode, equal_channels, pack
+
+SAMPLE = 64  # chosen: files looked at to detect an encoding
+COLOUR_SAMPLE = 256  # chosen: more for colours, as an unseen colour has no class
+MAX_KEPT = 4096  # distinct values kept of one file: beyond, it is no mask with classes
+PHOTO_VALUES, PHOTO_RUN = 256, 3.0  # a photograph: over 256 values in runs of under 3 px
+SOFT_RUN, SOFT_VALUES = 3.0, 8  # soft edges: at least 8 values, most of them, in runs of under 3 px
+
+Storage = Literal["grey", "palette", "colour"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one sampled file holds."""
+
+    path: str
+    storage: Storage
+    pixels: dict[int, int]  # raw value (grey, index or 0xRRGGBB) to its number of pixels
+    run: dict[int, float]  # raw value to its mean run length along a row, pixels
+    distinct: int  # number of distinct values, also beyond MAX_KEPT
+    shape: tuple[int, int]  # (H, W)
+    bits: int  # 8, 16 or 32
+    equal_channels: bool  # RGB whose channels are equal, here as grey
+    palette: tuple[int, ...]  # 0xRRGGBB by index, () without
+    lossy: bool  # JPEG or WebP
+
+    @property
+    def mean_run(self) -> float:
+        """Mean run length over all values, pixels."""
+        runs = sum(count / self.run[raw] for raw, count in self.pixels.items())
+        return sum(self.pixels.values()) / runs
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether it looks like a photograph: many values, hardly two equal neighbours."""
+        limit = PHOTO_VALUES if self.storage == "colour" else PHOTO_VALUES // 4
+        return self.distinct > limit and self.mean_run < PHOTO_RUN
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether most of its values only blend others: anti-aliased, resized or JPEG."""
+        short = sum(1 for length in self.run.values() if length < SOFT_RUN)
+        span = max(self.pixels) - min(self.pixels)
+        return short >= SOFT_VALUES and short * 2 > len(self.run) and span >= 64 and self.bits == 8
+
+
+def sample_order(files: Iterable[str]) -> list[str]:
+    """``files`` by the hash of their relative path: the same sample on every machine."""
+    return sorted(files, key=lambda path: hashlib.blake2b(path.encode(), digest_size=8).digest())
+
+
+def survey(
+    root: Path, files: Iterable[str], *, stop: Callable[[list[Observation]], bool]
+) -> tuple[list[Observation], list[UnreadableMask]]:
+    """Observe ``files`` in order until ``stop`` says that enough were read."""
+    seen: list[Observation] = []
+    failed: list[UnreadableMask] = []
+    for path in files:
+        if stop(seen):
+            break
+        try:
+            seen.append(observe(path, decode(read_bytes(root, path), path)))
+        except UnreadableMask as error:
+            failed.append(error)
+    return seen, failed
+
+
+def read_bytes(root: Path, path: str) -> bytes:
+    """The bytes of one file; raise UnreadableMask when the system refuses."""
+    try:
+        with (root / path).open("rb") as file:
+            return file.read()
+    except PermissionError:
+        raise UnreadableMask(
+            path, "permission", "the system does not allow reading it; change its permissions (chmod +r)"
+        ) from None
+    except FileNotFoundError:
+        raise UnreadableMask(path, "missing-file", "it is gone; expected the file that was listed") from None
+    except OSError as error:
+        raise UnreadableMask(path, "not-readable", f"{error.strerror}; check the disk or copy it") from error
+
+
+def observe(path: str, raster: Raster) -> Observation:
+    """The raw values of ``raster``, counted by runs along its rows."""
+    values, storage = raster.values, _storage(raster)
+    shape = (int(values.shape[0]), int(values.shape[1]))
+    bits = 8 * values.dtype.itemsize
+    equal = raster.is_colour and equal_channels(values)
+    if equal:
+        values, storage = np.ascontiguousarray(values[..., 0]), "grey"
+    elif raster.is_colour:
+        values = pack(values)
+    palette = raster.palette or ()
+    if palette and is_grey_ramp(palette, values):
+        values, palette, storage = np.array([c & 255 for c in palette], np.uint8)[values], (), "grey"
+    pixels, run, distinct = _count(values)
+    return Observation(path, storage, pixels, run, distinct, shape, bits, bool(equal), palette, raster.lossy)
+
+
+def is_grey_ramp(palette: tuple[int, ...], indices: NDArray[Any]) -> bool:
+    """Whether every used palette entry is a grey that stands for its index, or for black and white.
+
+    Such a palette stores a grey mask; its displayed values are the raw ones.
+    """
+    used = [int(i) for i in np.flatnonzero(np.bincount(indices.ravel(), minlength=1)[: len(palette)])]
+    colours = [palette[i] for i in used]
+    greys = [c & 255 for c in colours]
+    if any(c != g * 0x010101 for c, g in zip(colours, greys, strict=True)):
+        return False
+    return greys == used or set(greys) <= {0, 255}
+
+
+def _storage(raster: Raster) -> Storage:
+    return "colour" if raster.is_colour else "palette" if raster.palette else "grey"
+
+
+def _count(values: NDArray[Any]) -> tuple[dict[int, int], dict[int, float], int]:
+    """(pixels by value, mean run length by value, number of distinct values)."""
+    flat = values.reshape(-1)
+    border = flat[1:] != flat[:-1]
+    border[values.shape[1] - 1 :: values.shape[1]] = True  # a run ends with its row
+    starts = np.concatenate(([0], np.flatnonzero(border) + 1))
+    lengths = np.diff(starts, append=flat.size)
+    raws, which, runs = np.unique(flat[starts], return_inverse=True, return_counts=True)
+    pixels = np.bincount(which, weights=lengths)
+    kept = np.argsort(-pixels, kind="stable")[:MAX_KEPT]
+    counts = {int(raws[i]): int(pixels[i]) for i in kept}
+    return counts, {int(raws[i]): float(pixels[i] / runs[i]) for i in kept}, int(raws.size)

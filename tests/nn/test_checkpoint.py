@@ -1,0 +1,50 @@
+"""Checkpoints come back as they were, and only for the spec that they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch")
+
+from shapeprof.nn.checkpoint import load, restore, save  # noqa: E402
+from shapeprof.nn.errors import InputError  # noqa: E402
+from shapeprof.nn.network import build  # noqa: E402
+
+from .designs import NETWORKS, model_spec  # noqa: E402
+
+NAME = "skips, deep supervision"
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    spec = model_spec(NETWORKS[NAME]).to_dict()
+    network = build(spec)
+    network(torch.randn(2, 3, 64, 64))
+    save(tmp_path / "a.pt", network, spec, step=7, miou=0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+    assert restore(tmp_path / "a.pt", build(spec), spec) == 7
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    loaded, image = load(tmp_path, "a.pt"), torch.randn(1, 3, 50, 40)
+    assert not loaded.training
+    assert torch.equal(loaded(image), network.eval()(image))
+
+
+def test_another_spec_or_file_is_refused(tmp_path: Path) -> None:
+    spec = model_spec(NETWORKS[NAME]).to_dict()
+    save(tmp_path / "a.pt", build(spec), spec, step=1, miou=float("nan"))
+    other = model_spec(NETWORKS[NAME], classes=4).to_dict()
+    with pytest.raises(InputError, match=r"a\.pt was trained with another spec\.yaml"):
+        restore(tmp_path / "a.pt", build(other), other)
+    (tmp_path / "b.pt").write_bytes(b"nothing")
+    for name in ("b.pt", "c.pt"):
+        with pytest.raises(InputError, match=f"{name} can't be read as a checkpoint"):
+            restore(tmp_path / name, build(spec), spec)
+
+
+def test_longer_training_does_not_change_the_digest(tmp_path: Path) -> None:
+    spec = model_spec(NETWORKS[NAME]).to_dict()
+    save(tmp_path / "a.pt", build(spec), spec, step=1, miou=0.0)
+    longer = model_spec(NETWORKS[NAME], steps=999).to_dict()
+    restore(tmp_path / "a.pt", build(longer), longer)

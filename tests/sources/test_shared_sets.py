@@ -1,0 +1,97 @@
+"""Nine real sets as their authors encoded them: the readers against masks derived by other means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from written import codes, look
+
+from shapeprof.sources import find_masks, pair, read_mask
+
+pytestmark = pytest.mark.shared
+Shared = Callable[[str], Path]
+
+
+def truth(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "suffix", "classes"),
+    [
+        ("hc18_fetal_head", "binary", "_Annotation", 2),
+        ("paveseg_pavement", "grey-multiples", "_mask", 8),
+        ("indoor_corridor_roboflow", "index", "_mask", 11),
+    ],
+)
+def test_derived_index_masks(shared: Shared, name: str, kind: str, suffix: str, classes: int) -> None:
+    root = shared(name)
+    folder, encoding = look(root / "masks")
+    assert (encoding.kind, encoding.classes.background, len(encoding.classes.names)) == (kind, 0, classes)
+    for path in folder.files[::2]:
+        found, issues = read_mask(folder.root, path, encoding)
+        assert (found.labels == truth(root / "masks_index" / path.replace(suffix, ""))).all()
+        assert not issues
+
+
+def test_dubai_is_read_by_colour(shared: Shared) -> None:
+    root = shared("dubai_aerial")
+    folder, encoding = look(root / "masks")
+    assert encoding.kind == "colour"
+    assert {"palettes-differ", "class-names-mismatch"} <= codes(encoding.issues)
+    met: dict[int, set[int]] = {}
+    for path in folder.files:
+        found, _ = read_mask(folder.root, path, encoding)
+        pairs = np.unique(found.labels.astype(int) * 256 + truth(root / "masks_index" / path))
+        for ours, theirs in zip(pairs // 256, pairs % 256, strict=True):
+            met.setdefault(int(theirs), set()).add(int(ours))
+    assert all(len(met[class_id]) == 1 for class_id in range(5))
+    assert len(set.union(*(met[class_id] for class_id in range(5)))) == 5
+    assert met[255] == {255, encoding.classes.background}  # stray black, and "Unlabeled"
+
+
+@pytest.mark.parametrize("name", ["dsb2018_nuclei", "building_facades_coco", "publaynet_sample_coco"])
+def test_instance_masks(shared: Shared, name: str) -> None:
+    folder, encoding = look(shared(name) / "masks_instance")
+    assert encoding.instances
+    for path in folder.files[:10]:
+        found, _ = read_mask(folder.root, path, encoding)
+        assert found.instances is not None
+        assert (found.instances == truth(folder.root / path)).all()
+
+
+def test_dsb_holds_one_object_per_file(shared: Shared) -> None:
+    assert "one-object-per-file" in codes(look(shared("dsb2018_nuclei") / "masks")[1].issues)
+
+
+def test_photographs_are_refused(shared: Shared) -> None:
+    folder = find_masks(shared("paveseg_pavement") / "images")
+    from shapeprof.errors import NothingMeasurable
+    from shapeprof.sources import detect
+    from shapeprof.sources.folder import MaskFolder
+
+    with pytest.raises(NothingMeasurable, match="photographs"):
+        detect(MaskFolder(folder.root, folder.files[:8]))
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "count", "splits"),
+    [
+        ("hc18_fetal_head", "masks", 80, {None}),
+        ("paveseg_pavement", "masks", 60, {None}),
+        ("indoor_corridor_roboflow", "masks", 120, {"train", "val", "test"}),
+        ("dubai_aerial", "masks", 36, {None}),
+        ("dsb2018_nuclei", "masks_index", 100, {None}),
+    ],
+)
+def test_images_pair(shared: Shared, name: str, masks: str, count: int, splits: set[str | None]) -> None:
+    root = shared(name)
+    found = pair(find_masks(root / masks), root / "images")
+    assert len(found.pairs) == count
+    assert {item.split for item in found.pairs} == splits
+    assert not found.issues
