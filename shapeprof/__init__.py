@@ -15,6 +15,7 @@ _HOMES = {
     "ReadOptions": "sources",
     "Profile": "profile",
     "load_profile": "profile_file",
+    "load_objects": "profile_file",
     "recommend_design": "recommend",
     "Recommendation": "recommend",
     "ModelSpec": "spec",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .export import export_model
     from .profile import Profile
     from .profile_file import load as load_profile
+    from .profile_file import load_objects
     from .recommend import Recommendation, recommend_design
     from .scan import ScanOptions, scan_masks
     from .sources import ReadOptions
@@ -42,6 +44,7 @@ __all__ = [
     "ShapeprofError",
     "__version__",
     "export_model",
+    "load_objects",
     "load_profile",
     "recommend_design",
     "scan_masks",

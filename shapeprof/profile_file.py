@@ -9,7 +9,7 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,23 @@ from .profile import (
     Profile,
     new_tally,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load_objects(folder: Path) -> pd.DataFrame:
+    """The objects of a scan as a table: one row per object, columns as in ``metrics.columns``.
+
+    Raises:
+        ProfileError: ``folder`` holds no objects.parquet.
+    """
+    import pandas as pd
+
+    path = folder / "objects.parquet"
+    if not path.is_file():
+        raise ProfileError(f"{path}: no such file; give the folder that `shapeprof scan` wrote")
+    return pd.read_parquet(path)
 
 
 def classes_block(profile: Profile) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from .labelmap import Issue
 from .metrics.columns import COLUMNS
 from .metrics.kernel import cache_folder
 from .metrics.measure import MaskMeasurement, measure
-from .profile import Counts, Extreme, Ledger, Profile, merge_tallies
+from .profile import Counts, Extreme, Ledger, Profile, merge_tallies, part
 from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask
 from .tally import extremes, merge_extremes, tally
 
@@ -167,9 +167,9 @@ def scan_masks(
             done += len(shard.files)
             if progress:
                 progress(done, len(folder.files))
+    if not total.read:
+        raise NothingMeasurable(_nothing_readable(masks, total.issues))
     profile = _profile(folder, encoding, options, total)
-    if not profile.ledger.read:
-        raise NothingMeasurable(_nothing_measurable(masks, total.issues))
     log = {
         "masks": str(masks.resolve()),
         "state": folder_state(folder),
@@ -178,19 +178,43 @@ def scan_masks(
     }
     profile = replace(profile, log=log)
     _write_text(out / "profile.json", profile_file.dump(profile))
+    if not profile.totals:
+        raise NothingMeasurable(_no_object(masks, profile))
     return profile
 
 
-def _nothing_measurable(masks: Path, issues: list[Issue]) -> str:
+def _nothing_readable(masks: Path, issues: list[Issue]) -> str:
     first = f"; the first: {issues[0].path}: {issues[0].message}" if issues else ""
     return f"{masks}: none of its {len(issues)} mask files could be read{first}"
+
+
+def _no_object(masks: Path, profile: Profile) -> str:
+    name = "" if profile.background is None else f" ({profile.name_of(profile.background)})"
+    return (
+        f"{masks}: {profile.ledger.read} masks were read, but none holds an object: every pixel is background{name} "
+        f"or ignored. If a value is wrongly taken as background or ignored, say --background or --ignore-index"
+    )
+
+
+def _set_findings(total: ShardResult, options: ScanOptions) -> list[Issue]:
+    """What is odd about the set as a whole."""
+    findings = []
+    pixels = {c: int(part(t, "pixels")) for c, t in total.totals.items()}
+    if len(pixels) == 1 and next(iter(pixels.values())) == total.pixels - total.ignored:
+        message = "every pixel of every mask is one class: there is nothing to tell it from; expected a background"
+        findings.append(Issue("warning", "one-class-only", message))
+    measured = sum(int(part(t, "found")) - int(part(t, "below_floor")) for t in total.totals.values())
+    if total.totals and not measured:
+        message = f"no object reaches the floor of {options.floor} px; measure smaller ones with --floor"
+        findings.append(Issue("warning", "all-below-floor", message))
+    return findings
 
 
 def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total: ShardResult) -> Profile:
     digest = hashlib.blake2b(digest_size=16)
     for path, content in total.digests:
         digest.update(path.encode("utf-8", "surrogateescape") + b"\0" + content.encode() + b"\n")
-    issues = (*folder.issues, *encoding.issues, *total.issues)
+    issues = (*folder.issues, *encoding.issues, *total.issues, *_set_findings(total, options))
     files = len(folder.files)
     return Profile(
         names=encoding.classes.names,

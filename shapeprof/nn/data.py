@@ -209,6 +209,7 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.pairs, self.reader, self.training = pairs, Reader(spec), spec["training"]
         self.crop, self.count, self.seed = crop, count, seed % 2**32
+        self.order: tuple[int, NDArray[np.int64]] | None = None  # the epoch and its order of the pairs
         ids = range(len(spec["classes"]))
         self.foreground = np.array([c for c in ids if c != spec["background"]], np.int32)
 
@@ -218,8 +219,10 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def pair_of(self, index: int) -> Pair:
         """The pair that crop ``index`` is cut from."""
         epoch, place = divmod(index, len(self.pairs))
-        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.pairs))
-        return self.pairs[int(order[place])]
+        if self.order is None or self.order[0] != epoch:  # drawn once an epoch: 20 ms for a million pairs
+            rng = np.random.default_rng((self.seed, 0, epoch))
+            self.order = epoch, rng.permutation(len(self.pairs))
+        return self.pairs[int(self.order[1][place])]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng((self.seed, 1, index))

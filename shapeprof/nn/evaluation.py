@@ -44,9 +44,15 @@ def evaluate(network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str
     return matrix
 
 
+def class_names(spec: dict[str, Any]) -> list[str]:
+    """Names by class id, fit to print: what isn't printable (line ends, escapes) becomes a space."""
+    names = (str(each["name"]) for each in spec["classes"])
+    return ["".join(c if c.isprintable() else " " for c in name) for name in names]
+
+
 def score_table(matrix: ConfusionMatrix, spec: dict[str, Any]) -> str:
     """IoU per class beside that of always predicting the most frequent class, as lines of text."""
-    names = [str(each["name"]) for each in spec["classes"]]
+    names = class_names(spec)
     width = max(12, *(len(name) for name in names))
     lines = [f"{'class':<{width}}     IoU  majority     pixels"]
     truth = matrix.counts.sum(1)

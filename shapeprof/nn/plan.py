@@ -14,7 +14,8 @@ import torch
 from .errors import InputError
 
 MAX_WORKERS = 8  # loader processes on a machine with a GPU (chosen)
-LOG_ROWS = 100  # rows that log.csv gets beside those of the evaluations
+LOG_ROWS = 100  # rows that log.csv gets at least, beside those of the evaluations
+MAX_LOG_STEPS = 100  # steps between two rows at most
 EVALUATIONS = 10  # per run, unless --eval-every says otherwise
 
 
@@ -89,5 +90,5 @@ def plan_of(options: argparse.Namespace, training: dict[str, Any], folder: Path)
         seed=training["seed"] if options.seed is None else options.seed,
         out=options.out or folder / "runs" / "last",
         eval_every=options.eval_every or max(1, steps // EVALUATIONS),
-        log_every=max(1, steps // LOG_ROWS),
+        log_every=min(MAX_LOG_STEPS, max(1, steps // LOG_ROWS)),
     )

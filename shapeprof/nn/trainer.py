@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, default_collate
 from .checkpoint import restore, save
 from .data import Crops, Pair, read_pairs
 from .errors import InputError
-from .evaluation import draw_predictions, evaluate, score_table
+from .evaluation import class_names, draw_predictions, evaluate, score_table
 from .metrics import ConfusionMatrix
 from .network import SegmentationNetwork, build
 from .optimisation import Optimisation
@@ -93,7 +93,7 @@ def _print_header(
     if not count[1]:
         print("         nothing is held out (no row of dataset.csv has the split 'val'): no IoU is measured,")
         print("         and there will be no best.pt and no predictions.png, only last.pt")
-    print(f"classes  {', '.join(str(each['name']) for each in spec['classes'])}")
+    print(f"classes  {', '.join(class_names(spec))}")
     threads = f", {torch.get_num_threads()} threads" if plan.device.type == "cpu" else ""
     print(f"device   {plan.device}{threads}")
     print(f"model    {spec['design']}: {kept:,} parameters{dropped}")
@@ -146,6 +146,7 @@ class Run:
             log = csv.writer(file)
             scores = ["miou", "foreground_miou", *(f"iou_{c['id']}" for c in self.spec["classes"])]
             log.writerow(["step", "seconds", "loss", "learning_rate", *scores])
+            file.flush()
             try:
                 for row in self._steps(crops):
                     log.writerow(row)

@@ -56,7 +56,7 @@ class Place:
 
 
 def render(profile: Profile, recommendation: Recommendation, place: Place) -> RenderableType:
-    """The whole report."""
+    """The whole report but for the lines to paste (``next_lines``)."""
     parts: list[RenderableType] = [_header(profile, place), _title("Train this")]
     parts += [_indented(p) for p in _answer(profile, recommendation)]
     parts += [_title("Why"), *(_indented(p) for p in _why(recommendation))]
@@ -64,13 +64,15 @@ def render(profile: Profile, recommendation: Recommendation, place: Place) -> Re
     parts += [_title("How coarse may the output be?"), *_survival(profile, recommendation)]
     if recommendation.alternatives:
         parts += [_title("Other choices"), *_choices(recommendation)]
-    parts += [_title("Before you train"), *_findings(profile, place), Text(), *_next(place)]
+    parts += [_title("Before you train"), *_findings(profile, place), Text()]
     return Group(*parts)
 
 
 def show(console: Console, profile: Profile, recommendation: Recommendation, place: Place) -> None:
     """Print the report."""
     console.print(render(profile, recommendation, place), highlight=False)
+    for line in next_lines(place):
+        console.print(line, soft_wrap=True)
 
 
 def _title(text: str) -> RenderableType:
@@ -159,7 +161,8 @@ def _connections(r: Recommendation) -> str:
         parts.append(f"deep supervision at {at(h.stride for h in network.deep_supervision)} (training only)")
     parts.append(f"encoder at output stride {network.encoder.output_stride}")
     if network.context:
-        parts.append(f"ASPP with rates {', '.join(map(str, network.context.rates))}")
+        rates = network.context.rates
+        parts.append(f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))}")
     return "; ".join(parts) + "."
 
 
@@ -384,17 +387,10 @@ def _shape_notes(profile: Profile) -> Iterator[str]:
             yield f"a tenth of {name} is under 2 px wide: never shrink these images"
 
 
-def _next(place: Place) -> Iterator[RenderableType]:
-    parts = [
-        "shapeprof",
-        "export",
-        place.masks,
-        "--images",
-        place.images or "IMAGES",
-        "-o",
-        "my-net",
-        *place.options,
-    ]
-    yield Text.assemble(("Next  ", "bold"), " ".join(p if p == "IMAGES" else shlex.quote(p) for p in parts))
+def next_lines(place: Place) -> Iterator[Text]:
+    """What to type next. Never wrapped, so that it can be pasted."""
+    parts = ["shapeprof", "export", place.masks, "--images", place.images or "IMAGES", "-o", "my-net", *place.options]
+    command = " ".join(p if p == "IMAGES" else shlex.quote(printable(p)) for p in parts)
+    yield Text.assemble(("Next  ", "bold"), command)
     yield Text("      python my-net/train.py")
     yield Text.assemble(("Doubt ", "bold"), "shapeprof explain R1", ("   (any rule or metric)", "dim"))

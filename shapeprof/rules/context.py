@@ -37,7 +37,7 @@ def context(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
     if wanting:
         reason = (
             f"{wanting.name} reaches {wanting.length('feret', 0.9):.0f} px (L90); the encoder sees about {field:.0f}: "
-            f"ASPP with rates {', '.join(map(str, rates))} widens its view."
+            f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))} widens its view."
         )
     elif _known(extent) > limit:
         reason = f"{largest.name} is long ({extent:.0f} px) but thin: recognised from a few widths around. No ASPP."

@@ -134,8 +134,8 @@ def _beyond(values: NDArray[Any], top: int, encoding: Encoding, path: str) -> tu
         share = float((values == 255).mean())
         return (_stray_issue(path, [255], share, "If it is a class, pass --ignore-index none"),)
     text = (
-        f"it holds class id {top}, which none of the masks looked at first held; it counts as a class of "
-        "its own"
+        f"it holds class id {top}, which none of the masks looked at first held; it counts "
+        "as a class of its own"
     )
     return (Issue("info", "unseen-class", text, path),)
 

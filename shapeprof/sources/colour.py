@@ -46,8 +46,7 @@ def decide_colour(seen: list[Observation], options: ReadOptions) -> Draft:
     if len(pixels) > MAX_COLOURS:
         raise NothingMeasurable(
             f"the masks hold {len(pixels)} colours; expected at most {MAX_COLOURS} classes. If each "
-            "colour is one "
-            "object, pass --instances; if these are photographs, give the folder of the masks"
+            "colour is one object, pass --instances; if these are photographs, give the folder of the masks"
         )
     legend = sorted(pixels)
     why = (
@@ -69,8 +68,7 @@ def palettes_differ(seen: list[Observation]) -> Issue | None:
             examples = [f"{hex_colour(colour)} in {path}" for colour, path in files.items()]
             text = (
                 f"palettes differ between files: index {index} is {some(examples)}. Indices mean "
-                "nothing here, so "
-                "classes are read from the colours. To mend it, export all masks with one palette"
+                "nothing here, so classes are read from the colours. To mend it, export all masks with one palette"
             )
             return Issue("warning", "palettes-differ", text)
     return None
@@ -99,8 +97,8 @@ def _soft(pixels: Counter[int], soft: list[Observation], files: int) -> Draft:
     moved = 1 - sum(pixels[raw] for raw in legend) / total
     text = (
         f"{len(soft)} of {files} masks looked at hold blended colours (JPEG, anti-aliasing or "
-        f"resizing): {moved:.2%} "
-        f"of their pixels have none of the {len(legend)} colours of the legend; near ones are taken "
+        f"resizing): {moved:.2%} of "
+        f"their pixels have none of the {len(legend)} colours of the legend; near ones are taken "
         f"to it and the others ({1 - near / total:.2%}) ignored. Export them as PNG without smoothing"
     )
     why = (

@@ -17,7 +17,6 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.sources import png
 
 MAX_PIXELS = 2**28  # chosen: 16,384 x 16,384, beyond which a file is rather a bomb than a mask
-_LOSSY = {"JPEG", "WEBP"}  # WebP may be lossless; what counts is whether its values are exact
 _WARNINGS_LOCK = threading.Lock()  # catch_warnings changes global state: one thread at a time
 
 
@@ -27,7 +26,7 @@ class Raster:
 
     values: NDArray[Any]  # uint8 or uint16; uint32 for the largest object ids
     palette: tuple[int, ...] | None = None  # 0xRRGGBB by index: ``values`` are palette indices
-    lossy: bool = False  # the file's format may have changed values (JPEG, WebP)
+    lossy: bool = False  # the file's format may have changed values (JPEG, lossy WebP)
 
     @property
     def is_colour(self) -> bool:
@@ -146,7 +145,8 @@ def _decode_other(data: bytes, path: str) -> Raster:
                     f"it holds {pages} pages, of which a mask has one; split it into files",
                 )
             image.load()
-            return _from_pillow(image, path)
+            exact = image.format != "JPEG" and (image.format != "WEBP" or data[12:16] == b"VP8L")
+            return _from_pillow(image, path, lossy=not exact)
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise _not_an_image(data, path, error) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
@@ -166,8 +166,7 @@ def _not_an_image(data: bytes, path: str, error: Exception) -> UnreadableMask:
     )
 
 
-def _from_pillow(image: Any, path: str) -> Raster:
-    lossy = image.format in _LOSSY
+def _from_pillow(image: Any, path: str, *, lossy: bool) -> Raster:
     mode = image.mode
     if mode == "P":
         flat = image.getpalette("RGB") or []

@@ -51,6 +51,7 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
     exact = [raw for raw in values if raw not in ignored]
     draft = _exact(exact or [0], several=len(ignored) > 0)
     draft.ignored = ignored
+    draft.issues += _lossy_findings(seen, draft)
     draft.reasons += _ignored_reason(ignored, exact, options)
     return draft
 
@@ -123,6 +124,18 @@ def _ignored_reason(ignored: set[int], exact: list[int], options: ReadOptions) -
         beside = f"stands alone beside the ids {shown(exact)}"
         return [f"the value {value} {beside}, so it is ignored" for value in ignored]
     return []
+
+
+def _lossy_findings(seen: list[Observation], draft: Draft) -> list[Issue]:
+    """A warning about ids in files of a format that changes values."""
+    lossy = [observation.path for observation in seen if observation.lossy]
+    if not lossy or draft.kind != "index" or len(draft.mapping) < 2:
+        return []
+    text = (
+        f"{len(lossy)} of {len(seen)} masks looked at are JPEG (or lossy WebP), such as {lossy[0]}, which changes "
+        "values by a few: class ids that lie so close can't be trusted. Export the masks as PNG"
+    )
+    return [Issue("warning", "lossy-ids", text)]
 
 
 def _looks_instance(seen: list[Observation], folder_name: str) -> bool:

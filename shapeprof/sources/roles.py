@@ -21,6 +21,7 @@ VOID_NAMES = frozenset(
 def assign_roles(draft: Draft, folder: MaskFolder, options: ReadOptions) -> ClassTable:
     """Name the classes of ``draft`` and find its background; adds its reasons and findings."""
     names = _sourced_names(draft, folder, options)
+    _extend_legend(draft, names)
     _ask_void(draft, names, options)
     table = ["" for _ in range(_count(draft, names))]
     given = _given(draft, names)
@@ -115,6 +116,14 @@ def _report_fit(draft: Draft, names: ClassNames, given: dict[int, str]) -> None:
         "value; give the names in id order with --classes"
     )
     draft.issues.append(Issue("warning", "class-names-mismatch", text))
+
+
+def _extend_legend(draft: Draft, names: ClassNames | None) -> None:
+    """Add the colours that a fitting class file names and no mask looked at held."""
+    if names is None or draft.kind != "colour" or not set(draft.mapping) <= set(names.by_colour):
+        return
+    known = set(names.by_colour) - draft.ignored
+    draft.mapping = {raw: class_id for class_id, raw in enumerate(sorted(known))}
 
 
 def _ask_void(draft: Draft, names: ClassNames | None, options: ReadOptions) -> None:

@@ -36,7 +36,7 @@ class Observation:
     bits: int  # 8, 16 or 32
     equal_channels: bool  # RGB whose channels are equal, here as grey
     palette: tuple[int, ...]  # 0xRRGGBB by index, () without
-    lossy: bool  # JPEG or WebP
+    lossy: bool  # JPEG or lossy WebP
 
     @property
     def mean_run(self) -> float:

@@ -106,7 +106,7 @@ def test_sizes_that_differ_name_both_files(tmp_path: Path) -> None:
 
 def test_table(tmp_path: Path) -> None:
     table = tmp_path / "dataset.csv"
-    with pytest.raises(InputError, match="dataset.csv is missing: run 'shapeprof export' with --images"):
+    with pytest.raises(InputError, match=r"dataset\.csv is missing: run 'shapeprof export' with --images"):
         read_pairs(table)
     table.write_text("image,mask,split\na,b,train\n")
     with pytest.raises(InputError, match="lacks the column 'group'"):

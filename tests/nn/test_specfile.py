@@ -72,7 +72,7 @@ def test_numbers_that_yaml_reads_as_text(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("learning_rate: 0.001", "learning_rate: 1e-3"))
     assert read_spec(path)["training"]["learning_rate"] == 1e-3
     path.write_text(path.read_text().replace("learning_rate: 1e-3", "learning_rate: fast"))
-    with pytest.raises(InputError, match="training.learning_rate 'fast' is no number"):
+    with pytest.raises(InputError, match=r"training\.learning_rate 'fast' is no number"):
         read_spec(path)
 
 

@@ -251,6 +251,11 @@ def test_soft_masks_snap_to_their_levels(tmp_path: Path) -> None:
     assert (labels(tmp_path, "b.jpg", encoding) == (disc() < 30)).mean() > 0.995
 
 
+def test_small_ids_in_jpeg_are_doubted(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg", blocks(0, 0, 5), quality=95)
+    assert "lossy-ids" in codes(look(tmp_path)[1].issues)
+
+
 def test_soft_colours_snap_to_their_legend(tmp_path: Path) -> None:
     ids = (disc() < 40).astype(int) + (disc() < 20)
     save(tmp_path / "a.jpg", colours(ids, LEGEND), quality=92, subsampling=0)
@@ -355,6 +360,14 @@ def test_names_by_colour(tmp_path: Path, name: str, text: str) -> None:
     save(tmp_path / "a.png", colours(blocks(0, 1, 2), LEGEND))
     (tmp_path / name).write_text(text)
     assert look(tmp_path)[1].classes == ClassTable(("void", "house", "land"), 0)
+
+
+def test_a_class_file_adds_the_colours_that_no_sampled_mask_held(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", colours(blocks(0, 2), LEGEND))
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nbg,0,0,0\nhouse,60,16,152\nland,132,41,246\n")
+    _, encoding = look(tmp_path)
+    assert encoding.classes.names == ("bg", "house", "land")
+    assert (labels(tmp_path, "a.png", encoding) == blocks(0, 2)).all()
 
 
 def test_names_that_do_not_fit(tmp_path: Path) -> None:

@@ -1,0 +1,275 @@
+"""What the PyTorch emitter writes: exact text, and a folder that trains.
+
+After a wanted change of spec.yaml's form, write the golden file anew:
+``python -m emitters.test_pytorch`` in ``tests``.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import shapeprof.nn
+from shapeprof.cost import cost
+from shapeprof.emitters import EmittedFile, find_emitter
+from shapeprof.spec import (
+    ClassSpec,
+    ContextSpec,
+    DecoderSpec,
+    DerivedSpec,
+    EncoderSpec,
+    HeadSpec,
+    InputSpec,
+    ModelSpec,
+    NetworkSpec,
+    Rationale,
+    SplitSpec,
+    TrainingSpec,
+    parse_spec,
+)
+
+GOLDEN = Path(__file__).parent / "golden" / "spec.yaml"
+ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
+
+NETWORK = NetworkSpec(
+    encoder=EncoderSpec(blocks=(1, 1, 1, 1), widths=(8, 8, 16, 16), output_stride=16),
+    context=ContextSpec(rates=(1, 2), channels=8),
+    decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8), channels=8),
+    deep_supervision=(HeadSpec(stride=8),),
+)
+
+
+def spec() -> ModelSpec:
+    counted = cost(NETWORK, classes=3, channels=3, crop=(48, 48), batch=2)
+    return ModelSpec(
+        design="skip+dilated",
+        classes=(
+            ClassSpec(id=0, name="background", raw_values=(0,), pixel_share=0.75),
+            ClassSpec(id=1, name="crack", raw_values=("#ff0000", 128), pixel_share=0.25),
+            ClassSpec(id=2, name='{steps} "ü": - | <b>\n# x'),
+        ),
+        background=0,
+        input=InputSpec(),
+        model=NETWORK,
+        derived=DerivedSpec(
+            parameters=counted.parameters,
+            macs=counted.macs,
+            receptive_field=counted.receptive_field,
+            effective_receptive_field=round(counted.effective_receptive_field, 1),
+            input_multiple=counted.input_multiple,
+            memory_gb=round(counted.memory_gb, 4),
+        ),
+        training=TrainingSpec(crop=(48, 48), batch=2, steps=500, learning_rate=1e-5),
+        split=SplitSpec(source="random"),
+        rationale=(
+            Rationale(
+                rule="R1", sets="decoder.logit_stride", value=4, reason="thin: 3 px", interval=(0.1, 0.2)
+            ),
+        ),
+    )
+
+
+def text_of(name: str) -> str:
+    content = next(each.content for each in find_emitter("pytorch")(spec()) if each.path == name)
+    assert isinstance(content, str)
+    return content
+
+
+def write(files: tuple[EmittedFile, ...], folder: Path) -> None:
+    for each in files:
+        assert isinstance(each.content, str)
+        (folder / each.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / each.path).write_bytes(each.content.encode())
+
+
+def test_spec_text_is_the_golden_one() -> None:
+    assert text_of("spec.yaml") == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_spec_text_reads_back_as_the_spec() -> None:
+    assert parse_spec(yaml.safe_load(text_of("spec.yaml")), "spec.yaml") == spec()
+
+
+def test_files() -> None:
+    paths = [each.path for each in find_emitter("pytorch")(spec())]
+    assert paths[:4] == ["spec.yaml", "train.py", "requirements.txt", "README.md"]
+    assert {"nn/__init__.py", "nn/network.py", "nn/trainer.py"} < set(paths)
+    assert len(paths) == len(set(paths))
+
+
+def test_the_network_is_copied_byte_for_byte(tmp_path: Path) -> None:
+    write(find_emitter("pytorch")(spec()), tmp_path)
+    source = Path(next(iter(shapeprof.nn.__path__)))
+    modules = sorted(path.name for path in source.glob("*.py"))
+    assert sorted(path.name for path in (tmp_path / "nn").iterdir()) == modules
+    for name in modules:
+        assert (tmp_path / "nn" / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_the_network_imports_nothing_of_shapeprof() -> None:
+    for path in Path(next(iter(shapeprof.nn.__path__))).glob("*.py"):
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        imports = [line for line in lines if line.startswith(("import ", "from "))]
+        assert not [line for line in imports if line.startswith("from ..") or "shapeprof" in line], path
+        assert not [line for line in imports if "pydantic" in line], path
+
+
+def test_class_names_stay_data_in_the_readme() -> None:
+    readme = text_of("README.md")
+    assert '    2  "{steps} \\"ü\\": - | <b>\\n# x"' in readme.splitlines()
+
+
+def test_emitting_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, shapeprof.emitters.pytorch;"
+        "print([m for m in ('torch', 'cv2', 'numpy', 'pandas') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export with eight 64 x 64 pairs: squares of class 1 and discs of class 2 that shine."""
+    pytest.importorskip("torch")
+    import cv2
+    import numpy as np
+
+    root = tmp_path_factory.mktemp("export with spaces")
+    write(find_emitter("pytorch")(spec()), root)
+    rng, rows = np.random.default_rng(0), []
+    for i in range(8):
+        mask = np.zeros((64, 64), np.uint8)
+        top, left = (int(n) for n in rng.integers(4, 28, 2))
+        mask[top : top + 24, left : left + 24] = 1
+        cv2.circle(mask, (50, 50), 8, 2, -1)
+        image = rng.integers(0, 60, (64, 64, 3), np.uint8) + (80 * mask[..., None]).astype(np.uint8)
+        cv2.imwrite(str(root / f"image {i}.png"), image)
+        cv2.imwrite(str(root / f"mask {i}.png"), mask)
+        rows.append([f"image {i}.png", str(root / f"mask {i}.png"), "val" if i < 3 else "train", ""])
+    write_table(root, rows)
+    return root
+
+
+def write_table(root: Path, rows: list[list[str]]) -> None:
+    with (root / "dataset.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["image", "mask", "split", "group"], *rows])
+
+
+def train(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "train.py", "--threads", "1", "--device", "cpu", *options]
+    return subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_emitted_folder_trains(folder: Path) -> None:
+    result = train(folder, "--steps", "4", "--eval-every", "2", "--lr", "0.01", "--workers", "2")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # no bar where nobody looks, no warning
+    out = folder / "runs" / "last"
+    assert sorted(p.name for p in out.iterdir()) == ["best.pt", "last.pt", "log.csv", "predictions.png"]
+    with (out / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert rows[0]["miou"] is None or rows[0]["miou"] == ""
+    assert 0 <= float(rows[3]["miou"]) <= 1
+    before, _, after = result.stdout.partition("step ")
+    assert "pairs    8: 5 to train, 3 held out (split: drawn at random, seed 0)" in before
+    assert "plan     4 steps" in before
+    assert "finish   expected in" in before
+    assert "majority" in after
+    assert "class 2" not in after
+
+
+def test_the_checkpoint_predicts_as_the_readme_says(folder: Path) -> None:
+    if not (folder / "runs/trial/best.pt").exists():
+        assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(
+        line[4:] for line in readme.partition("## Predict")[2].splitlines() if line[:4] == "    "
+    )
+    code = code.replace("runs/last", "runs/trial").replace("image.png", "image 0.png")
+    result = subprocess.run(
+        [sys.executable, "-c", code + "\nprint(classes.shape, network.training)"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "torch.Size([64, 64]) False\n", result.stderr
+
+
+def test_two_runs_with_one_seed_are_equal(folder: Path) -> None:
+    logs = []
+    for name in ("a", "b"):
+        assert train(folder, "--steps", "2", "--out", f"runs/{name}").returncode == 0
+        with (folder / "runs" / name / "log.csv").open() as file:
+            logs.append([row["loss"] for row in csv.DictReader(file)])
+    assert logs[0] == logs[1]
+
+
+def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    write(find_emitter("pytorch")(spec()), tmp_path)
+
+    def error() -> str:
+        result = train(tmp_path, "--steps", "8", "--workers", "1")
+        assert result.returncode == 1, result.stdout + result.stderr
+        assert result.stderr.startswith("error: ")
+        assert result.stderr.count("\n") == 1
+        return result.stderr
+
+    assert "dataset.csv is missing: run 'shapeprof export' with --images" in error()
+    image = str(folder / "image 0.png")
+    write_table(tmp_path, [[image, "gone.png", "train", ""]])
+    assert "gone.png is missing; dataset.csv names it in line 2" in error()
+    cv2.imwrite(str(tmp_path / "bad.png"), np.full((64, 64), 7, np.uint8))
+    good = [image, str(folder / "mask 0.png"), "train", ""]
+    write_table(tmp_path, [good] * 10 + [[image, "bad.png", "train", ""]])
+    assert "bad.png holds class id 7, but spec.yaml has only 0 to 2" in error()
+    write_table(tmp_path, [[*good[:2], "val", ""]])
+    assert "none whose split is 'train'" in error()
+    (tmp_path / "spec.yaml").write_text(text_of("spec.yaml").replace("norm: batch", "nrom: batch"))
+    assert "model has an unknown field 'nrom'; meant 'norm'?" in error()
+
+
+def test_without_held_out_pairs_the_run_says_so(folder: Path, tmp_path: Path) -> None:
+    write(find_emitter("pytorch")(spec()), tmp_path)
+    write_table(tmp_path, [[str(folder / "image 0.png"), str(folder / "mask 0.png"), "train", ""]])
+    result = train(tmp_path, "--steps", "2")
+    assert result.returncode == 0, result.stderr
+    assert "nothing is held out" in result.stdout
+    assert sorted(p.name for p in (tmp_path / "runs/last").iterdir()) == ["last.pt", "log.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
+def test_an_interrupted_run_keeps_its_weights(folder: Path) -> None:
+    command = [sys.executable, "train.py", "--steps", "100000", "--out", "runs/stopped", "--threads", "1"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    log, deadline = folder / "runs/stopped/log.csv", time.monotonic() + 60
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert message.startswith("interrupted after ")
+    assert (folder / "runs/stopped/last.pt").exists()
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(text_of("spec.yaml"), encoding="utf-8")
