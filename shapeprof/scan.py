@@ -158,7 +158,7 @@ def scan_masks(
     ]
     total, done = ShardResult(), 0
     with _RowWriter(out / "objects.parquet", encoding) as writer:
-        for shard, result in zip(shards, _results(shards, options.workers), strict=True):
+        for shard, result in zip(shards, results(shards, options.workers), strict=True):
             unreadable = [i for i in result.issues if i.severity == "error"]
             if options.strict and unreadable:
                 raise UnreadableMask(unreadable[0].path, unreadable[0].code, unreadable[0].message)
@@ -244,25 +244,26 @@ def smallest_hashes(paths: tuple[str, ...], n: int) -> tuple[str, ...]:
     return tuple(sorted(sorted(paths, key=lambda p: (key(p), p))[:n]))
 
 
-def _results(shards: list[Shard], workers: int) -> Iterator[ShardResult]:
+def results(
+    shards: list[Shard], workers: int, measure: Callable[[Shard], ShardResult] = measure_shard
+) -> Iterator[ShardResult]:
     """Results in the order of the shards. A worker that dies costs only the file that killed it."""
     workers = min(workers or os.cpu_count() or 1, len(shards))
     if workers <= 1:
-        yield from map(measure_shard, shards)
+        yield from map(measure, shards)
         return
     pending: dict[int, Future[ShardResult]] = {}
     broken = False
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
         for i, shard in enumerate(shards):
-            for ahead in range(i, min(i + 2 * workers, len(shards))):
-                if ahead not in pending and not broken:
-                    pending[ahead] = pool.submit(measure_shard, shards[ahead])
             try:
-                result = pending.pop(i).result() if i in pending else _isolated(shard)
+                for ahead in range(i, min(i + 2 * workers, len(shards))):  # bounds what waits in memory
+                    if ahead not in pending and not broken:
+                        pending[ahead] = pool.submit(measure, shards[ahead])
+                result = pending.pop(i).result() if i in pending else _isolated(shard, measure)
             except BrokenProcessPool:
                 broken = True
-                pending.clear()
-                result = _isolated(shard)
+                result = _isolated(shard, measure)
             yield result
 
 
@@ -272,11 +273,11 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-def _isolated(shard: Shard) -> ShardResult:
+def _isolated(shard: Shard, measure: Callable[[Shard], ShardResult]) -> ShardResult:
     """Measure a shard in a process of its own; if that dies too, file by file."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
         try:
-            return pool.submit(measure_shard, shard).result()
+            return pool.submit(measure, shard).result()
         except BrokenProcessPool:
             pass
     if len(shard.files) == 1:
@@ -284,7 +285,7 @@ def _isolated(shard: Shard) -> ShardResult:
         return ShardResult(issues=[Issue("error", "decoder-crashed", message, shard.files[0])])
     total = ShardResult()
     for file in shard.files:
-        one = _isolated(replace(shard, files=(file,)))
+        one = _isolated(replace(shard, files=(file,)), measure)
         total.merge(one)
         total.rows += one.rows
     return total

@@ -19,7 +19,9 @@ from shapeprof.tally import tally
 Mask = NDArray[np.uint8]
 
 
-def discs(n: int, radius: float, side: int = 256, seed: int = 0, per_image: int = 1, value: int = 1) -> list[Mask]:
+def discs(
+    n: int, radius: float, side: int = 256, seed: int = 0, per_image: int = 1, value: int = 1
+) -> list[Mask]:
     """``n`` masks of filled discs on a grid, each shifted by up to 4 px."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side]
@@ -34,7 +36,9 @@ def discs(n: int, radius: float, side: int = 256, seed: int = 0, per_image: int 
     return masks
 
 
-def strips(n: int, width: int, side: int = 256, seed: int = 0, per_image: int = 4, value: int = 1) -> list[Mask]:
+def strips(
+    n: int, width: int, side: int = 256, seed: int = 0, per_image: int = 4, value: int = 1
+) -> list[Mask]:
     """``n`` masks of straight horizontal or vertical strips, ``side`` - 40 px long: convex and thin."""
     rng = np.random.default_rng(seed)
     masks = []
@@ -62,7 +66,10 @@ def crosses(n: int, arm: int, side: int = 256, seed: int = 0, value: int = 1) ->
 
 
 def profile_of(
-    masks: Sequence[Mask], names: tuple[str, ...] = ("background", "thing"), sampled: int | None = None, **more: Any
+    masks: Sequence[Mask],
+    names: tuple[str, ...] = ("background", "thing"),
+    sampled: int | None = None,
+    **more: Any,
 ) -> Profile:
     """The profile of masks of class ids, without any file; every mask is sampled unless ``sampled`` says how many."""
     tallies = []

@@ -174,7 +174,8 @@ def _why(r: Recommendation) -> Iterator[RenderableType]:
         if decision.rule == "R0" and not decision.abstains and "Too few" not in decision.reason:
             continue
         table.add_row(TITLES[decision.rule], _decision(decision))
-    table.add_row("Convexity", Text(_convexity(r)))
+    if r.design != "default":
+        table.add_row("Convexity", Text(_convexity(r)))
     yield table
 
 

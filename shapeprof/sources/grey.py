@@ -15,6 +15,7 @@ from shapeprof.sources.survey import Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
 MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart
+MIN_PAIR_STEP = 10  # chosen: of two shades s and 2 s, which ids are more often by chance
 MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
@@ -91,8 +92,8 @@ def _step(others: list[int]) -> int | None:
     if len(others) < 2:
         return None
     step = math.gcd(*others)
-    if len(others) >= 3 and others[-1] == step * len(others):  # none is missing: too regular for ids
-        return step if step >= MIN_STEP else None
+    if others[-1] == step * len(others):  # none is missing: too regular for ids
+        return step if step >= (MIN_STEP if len(others) >= 3 else MIN_PAIR_STEP) else None
     if others[-1] < MIN_SHADE:
         return None
     return step if step >= MIN_STEP and others[-1] // step <= 2 * (len(others) + 1) else None

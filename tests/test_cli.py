@@ -1,0 +1,197 @@
+"""The command line as a person meets it: subprocesses, exit codes, clean streams, no tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from .builders import discs, write_set
+
+
+def run(
+    *arguments: str | Path, cwd: Path | None = None, columns: int = 80, **environment: str
+) -> tuple[int, str, str]:
+    env = {**os.environ, "COLUMNS": str(columns), **environment}
+    command = [sys.executable, "-c", "from shapeprof.cli import main; main()", *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False
+    )
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a scanned set."""
+    folder = tmp_path_factory.mktemp("kept")
+    write_set(folder / "masks", discs(14, 20, per_image=9), images=folder / "images")
+    code, out, err = run("scan", "masks", cwd=folder)
+    assert (code, err) == (0, ""), err
+    assert "Train this" in out
+    return folder
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_report_fits_its_width(kept: Path, width: int) -> None:
+    code, out, _ = run("report", "masks", cwd=kept, columns=width)
+    assert code == 0
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= width
+    for title in ("Train this", "Why", "Your masks", "How coarse may the output be?", "Other choices"):
+        assert title in out
+    assert "shapeprof export masks --images IMAGES -o my-net" in out
+
+
+def test_without_colour_nothing_but_text_is_printed(kept: Path) -> None:
+    _, plain, _ = run("report", "masks", cwd=kept, NO_COLOR="1")
+    _, coloured, _ = run("report", "masks", cwd=kept, FORCE_COLOR="1")
+    assert "\x1b" not in plain and "\x1b[" in coloured
+
+
+def test_a_terminal_without_unicode_gets_a_report_too(kept: Path) -> None:
+    code, out, err = run("report", "masks", cwd=kept, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    assert code == 0 and "Train this" in out and "Traceback" not in err
+
+
+def test_json_is_one_object_and_nothing_else(kept: Path) -> None:
+    code, out, err = run("scan", "masks", "--json", cwd=kept)
+    data = json.loads(out)
+    assert (code, err) == (0, "")
+    assert set(data) >= {"schema_version", "input", "classes", "findings", "recommendation"}
+    assert set(data["input"]) >= {"files", "read", "empty", "unreadable", "encoding", "reasons"}
+    (thing,) = data["classes"]
+    assert set(thing) >= {
+        "id",
+        "name",
+        "objects",
+        "pixel_share",
+        "image_share",
+        "convexity",
+        "width",
+        "extent",
+        "survival",
+    }
+    assert set(thing["objects"]) >= {"found", "measured", "below_floor", "truncated"}
+    assert set(thing["convexity"]) >= {"p05", "p25", "p50", "p75", "p95", "area_weighted"}
+    assert set(thing["survival"]) == {"2", "4", "8", "16", "32"}
+    assert set(thing["survival"]["2"]) >= {"nearest", "linear", "per_object", "recall"}
+    assert set(data["recommendation"]) >= {
+        "design", "logit_stride", "output_stride", "binding_class", "skip_strides", "auxiliary_heads", "context",
+        "decisions", "alternatives",
+    }  # fmt: skip
+    assert json.loads(run("report", "masks", "--json", cwd=kept)[1]) == data
+
+
+def test_report_and_export_do_not_scan_again(kept: Path) -> None:
+    before = (kept / "masks.shapeprof/profile.json").stat().st_mtime_ns
+    assert run("report", "masks", cwd=kept)[2] == ""
+    code, out, err = run("export", "masks", "-o", "net", cwd=kept)
+    assert code == 0 and err == ""
+    assert "missing: dataset.csv" in out
+    assert (kept / "masks.shapeprof/profile.json").stat().st_mtime_ns == before
+
+
+def test_a_profile_can_stand_for_its_masks(kept: Path) -> None:
+    by_masks = run("report", "masks", "--json", cwd=kept)[1]
+    assert run("report", "masks.shapeprof/profile.json", "--json", cwd=kept)[1] == by_masks
+    assert run("report", "masks.shapeprof", "--json", cwd=kept)[1] == by_masks
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("R1", "logit stride"), ("r4", "auxiliary heads"), ("convexity", "hull_area"), (None, "Rules:")],
+)
+def test_explain_prints_the_page(name: str | None, expected: str) -> None:
+    code, out, _ = run("explain", *([name] if name else []))
+    assert code == 0 and expected in out
+
+
+def broken_inputs(folder: Path) -> None:
+    mask = discs(1, 20)[0]
+    (folder / "empty").mkdir()
+    (folder / "texts").mkdir()
+    (folder / "texts/notes.txt").write_text("no masks here")
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    write_set(folder / "photo", [noise])
+    write_set(folder / "blank", [np.zeros((16, 16), np.uint8)] * 2)
+    write_set(folder / "letters", [])
+    (folder / "letters/a.png").write_text("a letter")
+    write_set(folder / "fine", [mask] * 3)
+    (folder / "thesis").mkdir()
+    (folder / "thesis/chapter1.txt").write_text("It was")
+    (folder / "not-a-profile.json").write_text("[1, 2]")
+    (folder / "old.json").write_text('{"schema_version": 0}')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["scan", "absent"], 1, ["absent", "no such folder"]),
+        (["scan", "fine/000.png"], 1, ["fine/000.png", "this is a file", "fine"]),
+        (["scan", "empty"], 3, ["empty", "the folder is empty"]),
+        (["scan", "texts"], 3, ["texts", ".txt"]),
+        (["scan", "photo"], 3, ["photo", "photograph"]),
+        (["scan", "blank"], 3, ["blank", "none holds an object", "--background"]),
+        (["scan", "letters"], 3, ["letters", "a.png"]),
+        (["scan", "fine", "-o", "thesis"], 1, ["thesis", "chapter1.txt", "-o"]),
+        (["scan", "fine", "--background", "blue"], 2, ["--background", "blue"]),
+        (["scan", "fine", "--classes", "absent.csv"], 2, ["absent.csv"]),
+        (["scan", "fine", "--workers", "-1"], 2, ["--workers"]),
+        (["scan"], 2, ["MASKS"]),
+        (["report", "not-a-profile.json"], 1, ["not-a-profile.json", "no profile"]),
+        (["report", "old.json"], 1, ["old.json", "schema version 0", "scan again"]),
+        (["export", "fine", "-o", "thesis"], 1, ["thesis", "chapter1.txt", "-o"]),
+        (["export", "fine", "-o", "fine/000.png"], 1, ["is a file"]),
+        (["export", "fine", "--images", "texts", "-o", "net"], 1, ["texts"]),
+        (["export", "fine", "-o", "net", "--to", "pytorchh"], 2, ["did you mean 'pytorch'"]),
+        (["explain", "R99"], 2, ["R99"]),
+        (["explain", "convexty"], 2, ["did you mean convexity"]),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else str(v),
+)
+def test_bad_input_gets_one_clear_message(
+    tmp_path: Path, arguments: list[str], code: int, says: list[str]
+) -> None:
+    broken_inputs(tmp_path)
+    got, out, err = run(*arguments, cwd=tmp_path, columns=200)
+    assert got == code, err
+    assert out == ""
+    assert "Traceback" not in err
+    for text in says:
+        assert text in err
+
+
+def test_one_broken_file_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
+    masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
+    (masks / "cut.png").write_bytes((masks / "000.png").read_bytes()[:100])
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    cv2.imwrite(str(masks / "photo.png"), noise)
+    code, out, err = run("scan", masks, columns=200)
+    assert code == 0 and "Traceback" not in err
+    assert "!! cut.png" in out and "!! photo.png" in out
+    assert "12 read" in out and "2 unreadable" in out
+    assert run("scan", masks, "--strict")[0] == 1
+
+
+def test_hostile_names_print_harmlessly(tmp_path: Path) -> None:
+    masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
+    for name in ("[bold red]x[b].png", "new\nline.png", "\x1b[31mred.png"):
+        (masks / name).write_text("not a mask")
+    code, out, err = run("scan", masks, columns=200)
+    assert code == 0 and "\x1b" not in out + err
+    assert "[bold red]x[b].png" in out
+    paths = {f["path"] for f in json.loads(run("scan", masks, "--json")[1])["findings"]}
+    assert {"[bold red]x[b].png", "new\nline.png", "\x1b[31mred.png"} <= paths
+
+
+def test_scan_does_not_need_to_write_beside_the_masks(tmp_path: Path) -> None:
+    masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
+    code, _, err = run("scan", masks, "-o", tmp_path / "elsewhere/deep")
+    assert code == 0, err
+    assert (tmp_path / "elsewhere/deep/profile.json").is_file()
+    assert not (tmp_path / "masks.shapeprof").exists()

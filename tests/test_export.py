@@ -1,0 +1,175 @@
+"""Exports: the spec, the data as the trainer reads it, and a training by the exported script itself."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from shapeprof.errors import InputError, OutputError, PairingError
+from shapeprof.export import Export, export_model, read_rgb
+from shapeprof.recommend import recommend_design
+from shapeprof.scan import ScanOptions, scan_masks
+from shapeprof.sources import ReadOptions
+from shapeprof.spec import parse_spec
+
+from .builders import discs, strips, write_set
+
+
+def exported(
+    root: Path,
+    masks: list[np.ndarray],
+    values: dict[int, int] | None = None,
+    options: ScanOptions | None = None,
+) -> Export:
+    """Scan and export ``masks``, whose class ids are stored as ``values``."""
+    stored = [np.vectorize(values.get)(m).astype(np.uint8) for m in masks] if values else masks
+    write_set(root / "masks", stored, images=root / "images")
+    profile = scan_masks(root / "masks", options)
+    return export_model(profile, recommend_design(profile), root / "net", images=root / "images")
+
+
+def table(result: Export) -> list[dict[str, str]]:
+    with (result.folder / "dataset.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_spec_is_complete_and_valid(tmp_path: Path) -> None:
+    result = exported(tmp_path, discs(20, 14, per_image=9), {0: 0, 1: 255})
+    data = yaml.safe_load((result.folder / "spec.yaml").read_text())
+    assert parse_spec(data, "spec.yaml") == result.spec
+    assert [(c.name, c.raw_values) for c in result.spec.classes] == [
+        ("background", (0,)),
+        ("foreground", (255,)),
+    ]
+    assert sum(c.pixel_share for c in result.spec.classes) == pytest.approx(1)
+    assert [r.rule for r in result.spec.rationale] == ["R0", "R1", "R7", "R3", "R6", "R4"]
+    assert result.spec.input.channels == 1  # the images are grey
+    assert result.spec.provenance.images == 20
+
+
+def test_masks_that_are_plain_index_png_stay_where_they_are(tmp_path: Path) -> None:
+    result = exported(tmp_path, discs(20, 14, per_image=9))
+    assert result.rewritten_masks == 0
+    assert not (result.folder / "masks").exists()
+    assert all(Path(row["mask"]).parent == tmp_path / "masks" for row in table(result))
+
+
+def test_other_masks_are_rewritten_as_index_png(tmp_path: Path) -> None:
+    masks = discs(20, 14, per_image=9)
+    for mask in masks:
+        mask[200:, :40] = 2
+        mask[:3] = 3
+    result = exported(tmp_path, masks, {0: 0, 1: 30, 2: 60, 3: 255})
+    assert result.rewritten_masks == 20
+    for i, row in enumerate(sorted(table(result), key=lambda r: r["mask"])):
+        written = cv2.imread(str(result.folder / row["mask"]), cv2.IMREAD_UNCHANGED)
+        expected = np.where(masks[i] == 3, 255, masks[i])
+        if 255 not in [v for c in result.spec.classes for v in c.raw_values]:
+            np.testing.assert_array_equal(written, expected)
+        assert written.dtype == np.uint8
+
+
+def test_the_split_is_seeded_covers_a_fifth_and_repeats(tmp_path: Path) -> None:
+    masks = discs(20, 14, per_image=9)
+    first, second = exported(tmp_path / "a", masks), exported(tmp_path / "b", masks)
+    assert (first.pairs, first.train, first.val) == (20, 16, 4)
+    assert first.spec.split.source == "random"
+    assert [r["split"] for r in table(first)] == [r["split"] for r in table(second)]
+
+
+def test_existing_train_and_val_folders_are_honoured(tmp_path: Path) -> None:
+    for part, n in (("train", 14), ("val", 3)):
+        write_set(tmp_path / "masks" / part, discs(n, 14, per_image=9), images=tmp_path / "images" / part)
+    profile = scan_masks(tmp_path / "masks")
+    result = export_model(profile, recommend_design(profile), tmp_path / "net", images=tmp_path / "images")
+    assert (result.train, result.val, result.spec.split.source) == (14, 3, "folders")
+    assert all(f"/{row['split']}/" in row["mask"] for row in table(result))
+
+
+def test_groups_stay_together(tmp_path: Path) -> None:
+    for patient in range(8):
+        for frame in range(3):
+            mask = discs(1, 14, per_image=9, seed=patient)
+            write_set(tmp_path / "masks", mask, f"_p{patient}_f{frame}.png", None)
+            (tmp_path / "images").mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / f"images/000_p{patient}_f{frame}.png"), mask[0] * 90)
+    profile = scan_masks(tmp_path / "masks")
+    result = export_model(
+        profile, recommend_design(profile), tmp_path / "net", images=tmp_path / "images", group=r"_(p\d+)_"
+    )
+    splits: dict[str, set[str]] = {}
+    for row in table(result):
+        splits.setdefault(row["group"], set()).add(row["split"])
+    assert len(splits) == 8 and all(len(s) == 1 for s in splits.values())
+    assert result.val == 6
+
+
+def test_without_images_everything_but_the_data_is_written(tmp_path: Path) -> None:
+    write_set(tmp_path / "masks", discs(20, 14, per_image=9))
+    profile = scan_masks(tmp_path / "masks")
+    result = export_model(profile, recommend_design(profile), tmp_path / "net")
+    assert "dataset.csv" not in result.files and not (tmp_path / "net/dataset.csv").exists()
+    assert {"spec.yaml", "train.py", "nn/network.py", "README.md"} <= set(result.files)
+    assert "--images" in result.missing[0]
+
+
+def test_train_size_is_passed_on(tmp_path: Path) -> None:
+    options = ScanOptions(ReadOptions(train_size=128))
+    result = exported(tmp_path, discs(20, 30, per_image=4), options=options)
+    assert result.spec.input.train_size == 128
+
+
+def test_an_earlier_export_is_written_over_and_anything_else_is_not(tmp_path: Path) -> None:
+    masks = discs(20, 14, per_image=9)
+    exported(tmp_path, masks)
+    exported(tmp_path, masks)
+    (tmp_path / "net/spec.yaml").unlink()
+    with pytest.raises(OutputError, match="holds something else"):
+        exported(tmp_path, masks)
+
+
+def test_images_that_do_not_match_are_an_error(tmp_path: Path) -> None:
+    write_set(tmp_path / "masks", discs(20, 14, per_image=9))
+    write_set(tmp_path / "images", discs(2, 14), "_of_something_else.png")
+    profile = scan_masks(tmp_path / "masks")
+    with pytest.raises(PairingError):
+        export_model(profile, recommend_design(profile), tmp_path / "net", images=tmp_path / "images")
+
+
+def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_text("no image")
+    with pytest.raises(InputError, match=r"x\.jpg"):
+        read_rgb(tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_statistics_are_of_the_values_that_the_trainer_sees(tmp_path: Path, dtype: type[np.generic]) -> None:
+    pytest.importorskip("torch")
+    from shapeprof.nn.data import read_image
+
+    top = np.iinfo(dtype).max
+    rng = np.random.default_rng(0)
+    path = tmp_path / "image.png"
+    cv2.imwrite(str(path), rng.integers(0, top, (20, 30, 3), endpoint=True).astype(dtype))
+    np.testing.assert_allclose(read_image(path, 3) / top, read_rgb(path), atol=1e-6)
+
+
+def test_the_exported_folder_trains_by_its_own_script(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    result = exported(tmp_path, [m[:96, :96] for m in discs(8, 14, per_image=9) + strips(4, 6)])
+    command = [sys.executable, "train.py", "--steps", "4", "--batch", "2", "--crop", "64", "--workers", "0"]
+    env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+    env.pop("PYTHONPATH", None)
+    done = subprocess.run(command, cwd=result.folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "12: 10 to train, 2 held out" in done.stdout
+    run = result.folder / "runs/last"
+    assert {"best.pt", "last.pt", "log.csv", "predictions.png"} <= {p.name for p in run.iterdir()}
