@@ -23,13 +23,14 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
-    seen, issues = _look(folder)
+    seen = _look(folder)
+    issues: list[Issue] = []
     usable = [observation for observation in seen if not observation.is_photo]
     photos = [observation for observation in seen if observation.is_photo]
     if not usable:
-        raise NothingMeasurable(_photo_message(folder.root, photos))
+        raise NothingMeasurable(f"{folder.root}: {_photo_message(photos)}")
     if photos:
-        issues.append(Issue("warning", "looks-like-photo", _photo_message(folder.root, photos)))
+        issues.append(Issue("warning", "looks-like-photo", _photo_message(photos)))
     draft, equal = _decide(usable, options, folder.root.resolve().name)
     if draft.kind == "colour" and isinstance(options.ignore_index, int):
         ignore_colour(draft, options.ignore_index)
@@ -52,7 +53,8 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     )
 
 
-def _look(folder: MaskFolder) -> tuple[list[Observation], list[Issue]]:
+def _look(folder: MaskFolder) -> list[Observation]:
+    """The sample. Files in it that can't be read are reported when all files are read."""
     order = sample_order(folder.files)[:MAX_TRIED]
 
     def enough(seen: list[Observation]) -> bool:
@@ -64,23 +66,15 @@ def _look(folder: MaskFolder) -> tuple[list[Observation], list[Issue]]:
         raise NothingMeasurable(
             f"{folder.root}: none of the {len(failed)} files tried can be read as a mask. First: {failed[0]}"
         )
-    return seen, _failed_findings(failed)
+    return seen
 
 
-def _failed_findings(failed: list[UnreadableMask]) -> list[Issue]:
-    if not failed:
-        return []
-    text = (
-        f"{len(failed)} files could not be read while the encoding was detected: {some(map(str, failed), 2)}"
-    )
-    return [Issue("info", "unreadable-in-sample", text)]
-
-
-def _photo_message(root: Path, photos: list[Observation]) -> str:
-    names = [f"{photo.path} ({photo.distinct} values)" for photo in photos]
+def _photo_message(photos: list[Observation]) -> str:
+    names = some(f"{photo.path} ({photo.distinct} values)" for photo in photos)
+    looks = "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
     return (
-        f"{root}: {len(photos)} files look like photographs, not masks: {some(names)}; expected few "
-        "values in areas. Give the folder of the masks, or move the photographs out of it"
+        f"{looks}, not a mask: {names}; expected few values in areas. "
+        "Give the folder of the masks, or move photographs out of it"
     )
 
 

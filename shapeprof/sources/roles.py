@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from shapeprof.errors import UsageError
@@ -49,7 +50,7 @@ def _sourced_names(draft: Draft, folder: MaskFolder, options: ReadOptions) -> Cl
             f"{some(map(str, others))}"
         )
         draft.issues.append(Issue("warning", "class-files-differ", text))
-    return replace(read_class_file(path), source=str(path))
+    return replace(read_class_file(path), source=os.path.relpath(path, folder.root))
 
 
 def _count(draft: Draft, names: ClassNames | None) -> int:
