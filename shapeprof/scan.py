@@ -201,7 +201,9 @@ def _set_findings(total: ShardResult, options: ScanOptions) -> list[Issue]:
     findings = []
     pixels = {c: int(part(t, "pixels")) for c, t in total.totals.items()}
     if len(pixels) == 1 and next(iter(pixels.values())) == total.pixels - total.ignored:
-        message = "every pixel of every mask is one class: there is nothing to tell it from; expected a background"
+        message = (
+            "every pixel of every mask is one class: there is nothing to tell it from; expected a background"
+        )
         findings.append(Issue("warning", "one-class-only", message))
     measured = sum(int(part(t, "found")) - int(part(t, "below_floor")) for t in total.totals.values())
     if total.totals and not measured:

@@ -39,8 +39,9 @@ KINDS = {
     "colour": "a colour per class",
     "instance": "instance ids",
 }
-CPU_GMACS = 30.0  # training GMAC/s per core assumed for estimates; measured on two Xeon cores
-GPU_GMACS = 5000.0  # assumed: a current mid-range GPU at 10 TFLOP/s sustained
+# Forward GMAC of training per second, its backward pass included in the time. CPU: whole runs on two
+# Xeon cores reached 11 to 20, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.
+CPU_GMACS, GPU_GMACS = 20.0, 5000.0 / 3
 SEVERITIES = (("error", "!!", "bold red"), ("warning", " !", "yellow"), ("info", " ·", "dim"))
 
 
@@ -390,7 +391,16 @@ def _shape_notes(profile: Profile) -> Iterator[str]:
 
 def next_lines(place: Place) -> Iterator[Text]:
     """What to type next. Never wrapped, so that it can be pasted."""
-    parts = ["shapeprof", "export", place.masks, "--images", place.images or "IMAGES", "-o", "my-net", *place.options]
+    parts = [
+        "shapeprof",
+        "export",
+        place.masks,
+        "--images",
+        place.images or "IMAGES",
+        "-o",
+        "my-net",
+        *place.options,
+    ]
     command = " ".join(p if p == "IMAGES" else shlex.quote(printable(p)) for p in parts)
     yield Text.assemble(("Next  ", "bold"), command)
     yield Text("      python my-net/train.py")

@@ -16,9 +16,7 @@ class Thresholds:
 
     min_images: int = 10  # R0: fewer images give no usable interval; chosen
     min_objects: int = 50  # R0: of a class, to decide; a 10 % quantile is then five objects; chosen
-    tolerance: float = (
-        0.11  # R1: linear survival that may be lost; fitted to survival_best >= .97 on five real sets
-    )
+    tolerance: float = 0.11  # R1: linear survival that may be lost; fitted to survival_best on five real sets
     recall: float = 0.95  # R1: share of objects that must keep half of themselves; chosen
     skip_gain: float = 0.02  # R3: survival that skips must bring; the size of seed noise
     convex: float = 0.90  # R4: area-weighted 25 % quantile of convexity from which a class is convex; chosen
@@ -26,9 +24,7 @@ class Thresholds:
     head_survival: float = 0.90  # R4: what a head's own stride must keep, or its target is wrong; chosen
     head_weight: float = 0.4  # R4: PSPNet (Zhao et al. 2017), the best of those tried there
     field_share: float = 0.5  # R6, R7: part of the effective receptive field that an object may fill; chosen
-    thin_width: float = (
-        4.0  # R6: px; context gave 0.0 to 0.2 Dice on vessels this thin (mmsegmentation, DRIVE)
-    )
+    thin_width: float = 4.0  # R6: px; context gave 0.0 to 0.2 Dice on vessels this thin (DRIVE, STARE, CHASE)
     dilation_budget: float = 2.7  # R7: MAC ratio of output stride 8 to skips (DeepLabv3+, table 3)
     compute_budget: float = 1.0  # R7: MACs you may spend, as a multiple of the skip design's
     tie_points: float = 0.01  # R16: a smaller predicted difference is a tie; the equivalence margin

@@ -71,7 +71,9 @@ def _look(folder: MaskFolder) -> list[Observation]:
 
 def _photo_message(photos: list[Observation]) -> str:
     names = some(f"{photo.path} ({photo.distinct} values)" for photo in photos)
-    looks = "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
+    looks = (
+        "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
+    )
     return (
         f"{looks}, not a mask: {names}; expected few values in areas. "
         "Give the folder of the masks, or move photographs out of it"

@@ -1,0 +1,51 @@
+"""Generated pages equal what the code says, and the documents name only what exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer.main
+
+from shapeprof.cli import app
+from shapeprof.rules import rules
+
+ROOT = Path(__file__).parent.parent
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["rules.md", "metrics.md", "spec.schema.json"])
+def test_generated_pages_are_up_to_date(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generator().pages()[name], (
+        "run: python docs/generate.py"
+    )
+
+
+def test_the_readme_names_every_command_and_only_options_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    options = {o for c in commands.values() for p in c.params for o in (*p.opts, *p.secondary_opts)}
+    for name in commands:
+        assert f"shapeprof {name}" in readme
+    used = re.findall(r"shapeprof [a-z]+[^\n`]*", readme)
+    for option in {o for line in used for o in re.findall(r"(?<![\w-])--[a-z-]+", line)}:
+        assert option in options | {"--help"}, option
+
+
+def test_every_rule_and_relative_link_in_the_documents_exists() -> None:
+    codes = {r.code for r in rules()} | {"R16"}
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        assert set(re.findall(r"\bR\d+\b", text)) <= codes, page
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
