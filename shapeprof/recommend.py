@@ -14,6 +14,7 @@ from .cost import Cost
 from .profile import Profile
 from .rules import Finding, Knobs, Rule, possible_skips, rules
 from .rules.evidence import Evidence, evidence_of, resamples
+from .rules.resolution import coarsest_stride
 from .rules.thresholds import Thresholds
 from .rules.training import MEMORY_GB, plan, sized
 from .spec import DesignName, NetworkSpec, TrainingSpec, design_name
@@ -69,6 +70,7 @@ class Recommendation:
     recall: float
     binding_class: str | None  # the class that sets the logit stride
     logit_stride_without: int | None  # logit stride if that class were absent; None if nothing else decides
+    limits: tuple[tuple[str, int], ...]  # coarsest logit stride that each deciding class allows, finest first
     convexity_decides: bool  # whether any convexity would have changed the design
     runner_up: Alternative | None
     lesson: Alternative | None  # the lesson read literally: convex: auxiliary heads; else skips and dilation
@@ -200,6 +202,12 @@ def _assemble(
         recall=min((v.recall(knobs.logit_stride) for v in evidence.classes), default=math.nan),
         binding_class=first.binding_class if first else None,
         logit_stride_without=_without(evidence, first, t),
+        limits=tuple(
+            sorted(
+                ((v.name, coarsest_stride(v, t)) for v in evidence.classes),
+                key=lambda pair: (pair[1], pair[0]),
+            )
+        ),
         convexity_decides=not abstained and _convexity_decides(evidence, t),
         runner_up=runner_up,
         lesson=lesson,
@@ -214,8 +222,6 @@ def _closeness(alternative: Alternative) -> float:
 
 
 def _without(evidence: Evidence, first: Decision | None, t: Thresholds) -> int | None:
-    from .rules.resolution import coarsest_stride
-
     if first is None:
         return None
     others = [coarsest_stride(v, t) for v in evidence.classes if v.name != first.binding_class]

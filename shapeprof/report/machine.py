@@ -43,6 +43,7 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
         "output_stride": network.encoder.output_stride,
         "binding_class": r.binding_class,
         "logit_stride_without_binding_class": r.logit_stride_without,
+        "coarsest_logit_strides": dict(r.limits),
         "skip_strides": list(network.decoder.skip_strides),
         "auxiliary_heads": [h.model_dump() for h in network.auxiliary_heads],
         "deep_supervision": [h.model_dump() for h in network.deep_supervision],

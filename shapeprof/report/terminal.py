@@ -131,10 +131,8 @@ def _answer(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
 
 
 def _training_seconds(r: Recommendation) -> tuple[float, float]:
-    gmacs = (
-        3 * r.cost.macs * r.training.batch * r.training.steps / 1e9
-    )  # backward costs twice the forward pass
-    return gmacs / GPU_GMACS, gmacs / (2 * CPU_GMACS)
+    gmacs = r.cost.macs * r.training.batch * r.training.steps / 1e9
+    return gmacs / GPU_GMACS, gmacs / CPU_GMACS
 
 
 def _scale(profile: Profile) -> str:
@@ -302,6 +300,9 @@ def _survival(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
         row = (f"1/{stride}", bar(kept, 24), percent(kept), percent(view.recall(stride)), mark)
         table.add_row(*row, style="bold" if mark else "")
     yield _indented(table)
+    if len(r.limits) > 1:
+        each = ", ".join(f"{printable(name)} 1/{stride}" for name, stride in r.limits)
+        yield _indented(Text(f"The coarsest output that each class allows: {each}.", style="dim"))
 
 
 def _choices(r: Recommendation) -> Iterator[RenderableType]:

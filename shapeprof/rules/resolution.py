@@ -128,7 +128,8 @@ def output_stride(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
 
     Why: DeepLabv3+ (table 3, VOC val): skips on output stride 16 give 78.85 mIoU at 101 GMAC,
     output stride 8 without them 78.51 at 276. Dilating to keep resolution does not enlarge the
-    receptive field: ResNet-18 sees 213, 191 and 183 px at output stride 32, 16 and 8.
+    receptive field (this encoder's is the same at every output stride); ASPP does, and works at the
+    encoder's stride.
 
     Threshold: half the effective receptive field; chosen.
 
@@ -147,7 +148,7 @@ def output_stride(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
         value = min(16, deepest)
         reason = (
             f"{wanting.name} reaches {wanting.length('feret', 0.9):.0f} px (L90), over half of the {field:.0f} px that "
-            f"the encoder sees: it is dilated, to widen its view at stride {value}."
+            f"the encoder sees: it is dilated, so that context is gathered at stride {value}."
         )
     else:
         value, reason = deepest, "Skips bring resolution back cheaper than dilation keeps it."

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from shapeprof.errors import NothingMeasurable, UnreadableMask
+from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
 from shapeprof.sources.encoding import Encoding, ReadOptions
