@@ -44,7 +44,10 @@ def metrics_page() -> str:
         low = "" if c.low is None else f"{c.low:g}"
         high = "" if c.high is None else f"{c.high:g}"
         rows.append(f"| `{c.name}` | {c.unit} | {low} to {high} | {c.meaning} | {c.undefined} |\n")
-    head = "# Metrics per object\n\nThe columns of `objects.parquet`, after `path` and `class_name`. Lengths are pixels\nat training resolution (`--train-size`, default: the mask's own).\n\n"
+    head = (
+        "# Metrics per object\n\nThe columns of `objects.parquet`, after `path` and `class_name`. Lengths are pixels\n"
+        "at training resolution (`--train-size`, default: the mask's own).\n\n"
+    )
     return NOTE + head + "".join(rows)
 
 

@@ -159,9 +159,9 @@ def ell(side: int, arm: int) -> Mask:
 
 
 def ell_hull(side: int, arm: int) -> int:
-    """Lattice points in the hull of an L: the square without those above the diagonal of its notch."""
+    """Lattice points in the hull of an L: the square without the triangle over its notch."""
     notch = side - arm
-    return side**2 - notch * (notch - 1) // 2 - (notch - 1) if notch else side**2
+    return side**2 - notch * (notch + 1) // 2
 
 
 def comb(teeth: int, tooth: int, gap: int, depth: int, spine: int) -> Mask:

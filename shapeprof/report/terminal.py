@@ -40,7 +40,7 @@ KINDS = {
     "instance": "instance ids",
 }
 # Forward GMAC of training per second, its backward pass included in the time. CPU: whole runs on two
-# Xeon cores reached 11 to 20, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.
+# Xeon cores reached 11 to 27, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.
 CPU_GMACS, GPU_GMACS = 20.0, 5000.0 / 3
 SEVERITIES = (("error", "!!", "bold red"), ("warning", " !", "yellow"), ("info", " ·", "dim"))
 
