@@ -68,7 +68,7 @@ def street_mask(rng: Rng) -> Mask:
         corners = [(vanishing - 40, horizon), (vanishing + 40, horizon)]
         corners += [(vanishing + spread, height), (vanishing - spread, height)]
         cv2.fillPoly(mask, [np.array(corners, np.int32)], value)
-    for _ in range(int(rng.integers(70, 110))):
+    for _ in range(int(rng.integers(30, 55))):
         depth = rng.uniform(0.05, 1.0) ** 1.7
         x, y = int(rng.uniform(0, width)), int(horizon + depth * 380)
         size = max(6.0, 260 * depth)

@@ -11,3 +11,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="write golden files anew")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_kernels() -> None:
+    """Compile the kernels once, so that no test waits for, or hears of, the compiler."""
+    import numpy as np
+
+    from shapeprof.labelmap import ClassTable, LabelMap
+    from shapeprof.metrics.measure import measure
+
+    labels = np.kron(np.arange(16).reshape(4, 4) % 3, np.ones((9, 9))).astype(np.uint8)
+    measure(LabelMap(labels, ClassTable(("background", "a", "b")), "warm-up"))

@@ -1,0 +1,270 @@
+"""How long a scan takes, as ratios to decoding the same files: ``scan_speed.py [FOLDER ...] [--data DATASETS]``.
+
+One process, CPU time (``time.process_time``), interleaved repeats, medians of the ratios of one
+run. ``--help`` lists the options; README.md says what the columns are and what they were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shapeprof.labelmap import LabelMap, ignore_index
+from shapeprof.metrics import shape, survival, width
+from shapeprof.metrics.measure import measure
+from shapeprof.metrics.runs import encode, find_objects
+from shapeprof.scan import SHARD_FILES, ScanOptions, Shard, ShardResult, measure_shard, scan_masks
+from shapeprof.sources import Encoding, detect, find_masks, read_mask
+
+REAL = ("dsb2018_nuclei", "indoor_corridor_roboflow")
+SYNTHETIC = ("voc", "street", "nuclei", "trees")
+
+
+@dataclass(frozen=True)
+class Set:
+    """The files of one set that are timed."""
+
+    name: str
+    root: Path
+    files: tuple[str, ...]
+    encoding: Encoding
+
+    def first(self, n: int) -> Set:
+        """The same with fewer files."""
+        return replace(self, files=self.files[:n])
+
+
+def load(folder: Path, limit: int) -> Set:
+    """``limit`` files of a folder, spread evenly."""
+    found = find_masks(folder)
+    step = max(1, len(found.files) // limit)
+    files = found.files[::step][:limit]
+    name = folder.parent.name if folder.name.startswith("masks") else folder.name
+    return Set(name, found.root, files, detect(found))
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """CPU seconds of this process for one call."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def decode(masks: Set) -> None:
+    """What everything is compared with: OpenCV decoding the files, nothing else."""
+    for file in masks.files:
+        cv2.imread(str(masks.root / file), cv2.IMREAD_UNCHANGED)
+
+
+def scan(masks: Set, *, linear: bool = False, local_width: bool = False) -> None:
+    """Read, measure and tally, as a scan's worker does it; ``linear`` includes local width."""
+    options = ScanOptions(thickness=local_width)
+    total = ShardResult()
+    for i in range(0, len(masks.files), SHARD_FILES):
+        files = masks.files[i : i + SHARD_FILES]
+        sampled = frozenset(files) if linear else frozenset()
+        total.merge(measure_shard(Shard(masks.root, files, sampled, masks.encoding, options)))
+
+
+def scikit_image(masks: Set) -> None:
+    """What a script does: decode, label each class, ask for area, solidity and perimeter."""
+    import skimage.measure
+
+    properties = ("area", "solidity", "perimeter")
+    for file in masks.files:
+        values = _indices(masks.root / file)
+        if masks.encoding.instances:
+            skimage.measure.regionprops_table(values, properties=properties)
+            continue
+        background = masks.encoding.classes.background
+        for value in np.unique(values):
+            if value != background and value != ignore_index(values.dtype):
+                labels = skimage.measure.label(values == value, connectivity=2)
+                skimage.measure.regionprops_table(labels, properties=properties)
+
+
+def _indices(path: Path) -> NDArray[Any]:
+    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if values.ndim == 3:  # OpenCV shows a palette as colours; Pillow keeps the indices
+        with Image.open(path) as image:
+            values = np.asarray(image)
+    return values
+
+
+def ratios(masks: Set, repeats: int) -> dict[str, float]:
+    """Medians over the repeats of CPU time over that of decoding, and the decode in ms a file."""
+    work: dict[str, Callable[[], object]] = {
+        "decode": lambda: decode(masks),
+        "scan": lambda: scan(masks),
+        "width": lambda: scan(masks, local_width=True),
+        "sampled": lambda: scan(masks, linear=True),
+    }
+    for each in work.values():
+        each()
+    times = [{name: cpu(each) for name, each in work.items()} for _ in range(repeats)]
+    for t in times:
+        t["linear"] = t["sampled"] - t["width"] + t["scan"]
+    result = {
+        name: statistics.median(t[name] / t["decode"] for t in times)
+        for name in ("scan", "linear", "width", "sampled")
+    }
+    result["decode"] = 1000 * statistics.median(t["decode"] for t in times) / len(masks.files)
+    return result
+
+
+def against_scikit_image(masks: Set, repeats: int) -> float:
+    """How many times longer scikit-image takes than a scan, on the same few files."""
+    scan(masks)
+    scikit_image(masks.first(1))
+    return statistics.median(cpu(lambda: scikit_image(masks)) / cpu(lambda: scan(masks)) for _ in range(repeats))
+
+
+def part_times(masks: Set, repeats: int) -> dict[str, float]:
+    """CPU time of the steps of a scan, over that of decoding."""
+    maps = [read_mask(masks.root, file, masks.encoding)[0] for file in masks.files]
+    runs = [encode(label_map) for label_map in maps]
+    background = masks.encoding.classes.background
+    ignored = [label_map.ignore_index for label_map in maps]
+    objects = [find_objects(r, background, i) for r, i in zip(runs, ignored, strict=True)]
+    ranks = [survival.ranked(r, background, i) for r, i in zip(runs, ignored, strict=True)]
+    measured = [measure(label_map, sampled=False) for label_map in maps]
+    both = list(zip(runs, objects, strict=True))
+    three = list(zip(runs, objects, ranks, strict=True))
+
+    def add() -> None:
+        result = ShardResult()
+        for m in measured:
+            result.add(m, background, False)
+
+    work: dict[str, Callable[[], object]] = {
+        "read_mask": lambda: [read_mask(masks.root, file, masks.encoding) for file in masks.files],
+        "encode": lambda: [encode(label_map) for label_map in maps],
+        "find_objects": lambda: [find_objects(r, background, i) for r, i in zip(runs, ignored, strict=True)],
+        "outline": lambda: [shape.outline(r, o) for r, o in both],
+        "nearest": lambda: [survival.nearest(r, o, k) for r, o, k in three],
+        "measure, all": lambda: [_plain(label_map) for label_map in maps],
+        "tally": add,
+        "linear": lambda: [survival.linear(r, o, k) for r, o, k in three],
+        "local_width": lambda: [width.local_width(r, o) for r, o in both],
+    }
+    times = [{"decode": cpu(lambda: decode(masks)), **{n: cpu(w) for n, w in work.items()}} for _ in range(repeats)]
+    return {name: statistics.median(t[name] / t["decode"] for t in times) for name in work}
+
+
+def _plain(label_map: LabelMap) -> object:
+    return measure(label_map, sampled=False)
+
+
+def peak_memory(folder: Path, count: int) -> float:
+    """Peak memory in MB of a process of its own that scans ``count`` masks: copies of those of a folder."""
+    with tempfile.TemporaryDirectory() as name:
+        masks = Path(name) / "masks"
+        masks.mkdir()
+        sources = sorted(folder.rglob("*.png"))
+        for i in range(count):
+            shutil.copy(sources[i % len(sources)], masks / f"{i:05d}.png")
+        command = [sys.executable, __file__, "--memory-of", str(masks)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def _print_memory_of(masks: Path) -> None:
+    scan_masks(masks, ScanOptions(workers=1), masks.with_name("out"))
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes or kB
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+def _folders(arguments: argparse.Namespace) -> list[Path]:
+    wanted = [*arguments.folders]
+    if arguments.data:
+        wanted += [arguments.data / name / "masks_index" for name in REAL]
+    if arguments.synthetic:
+        wanted += [arguments.synthetic / name for name in SYNTHETIC]
+    for folder in wanted:
+        if not folder.is_dir():
+            print(f"skipped: {folder} is not there")
+    return [folder for folder in wanted if folder.is_dir()]
+
+
+def _print_row(cells: list[str]) -> None:
+    print("| " + " | ".join(f"{cell:>11}" for cell in cells) + " |", flush=True)
+
+
+def _print_ratios(sets: list[Set], arguments: argparse.Namespace) -> None:
+    print("\nCPU time over that of cv2.imread of the same files; last column: scikit-image over the scan\n")
+    _print_row(["set", "files", "decode ms", "scan", "+ width", "+ linear", "+ both", "skimage"])
+    _print_row(["---"] * 8)
+    for masks in sets:
+        r = ratios(masks, arguments.repeats)
+        cells = [f"{r[name]:.2f}" for name in ("decode", "scan", "width", "linear", "sampled")]
+        slower = "" if arguments.no_skimage else f"{against_scikit_image(masks.first(arguments.skimage_files), 3):.0f}"
+        _print_row([masks.name[:11], str(len(masks.files)), *cells, slower])
+
+
+def _print_parts(sets: list[Set], repeats: int) -> None:
+    print("\nSteps, CPU time over that of cv2.imread of the same files\n")
+    tables = [part_times(masks, repeats) for masks in sets]
+    _print_row(["step", *(masks.name[:11] for masks in sets)])
+    _print_row(["---"] * (len(sets) + 1))
+    for name in tables[0]:
+        _print_row([name[:11], *(f"{table[name]:.3f}" for table in tables)])
+
+
+def _print_memory(folders: list[Path], count: int) -> None:
+    print(f"\nPeak memory of a whole scan, MB: {count} and {4 * count} masks\n")
+    for folder in folders:
+        few, many = peak_memory(folder, count), peak_memory(folder, 4 * count)
+        _print_row([folder.name[:11], f"{few:.0f}", f"{many:.0f}", f"{many / few:.2f}"])
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="*", help="folders of masks")
+    parser.add_argument("--data", type=Path, help=f"folder of data sets; of these: {', '.join(REAL)}")
+    parser.add_argument("--synthetic", type=Path, help="folder that make_masks.py wrote")
+    parser.add_argument("--files", type=int, default=60, help="masks of each set")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--skimage-files", type=int, default=3)
+    parser.add_argument("--no-skimage", action="store_true")
+    parser.add_argument("--parts", action="store_true", help="time the steps too")
+    parser.add_argument("--memory", type=int, default=0, metavar="N", help="peak memory for N and 4 N masks")
+    parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    if arguments.memory_of:
+        _print_memory_of(arguments.memory_of)
+        return
+    packages = ", ".join(f"{p} {version(p)}" for p in ("numpy", "numba", "opencv-python-headless", "scikit-image"))
+    print(f"{platform.platform()}, Python {platform.python_version()}, {packages}, {os.cpu_count()} CPUs")
+    folders = _folders(arguments)
+    if not folders:
+        sys.exit("nothing to time: name folders, or give --data or --synthetic")
+    sets = [load(folder, arguments.files) for folder in folders]
+    _print_ratios(sets, arguments)
+    if arguments.parts:
+        _print_parts(sets, arguments.repeats)
+    if arguments.memory:
+        _print_memory(folders[-2:], arguments.memory)
+
+
+if __name__ == "__main__":
+    main()
