@@ -287,7 +287,8 @@ def _pricer(
         network, stride = knobs.network(), knobs.logit_stride
         counted = count(network, max(2, len(profile.names)), 3, training.crop, training.batch)
         worst = min(
-            evidence.classes, key=lambda v: (v.survival(stride) - v.survival(chosen.logit_stride), v.id)
+            evidence.classes,
+            key=lambda v: (v.survival(stride) - v.survival(chosen.logit_stride), v.survival(stride), v.id),
         )
         return Alternative(
             label=label,

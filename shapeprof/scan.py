@@ -27,7 +27,11 @@ from .profile import Counts, Extreme, Ledger, Profile, merge_tallies, part
 from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask
 from .tally import extremes, merge_extremes, tally
 
-SHARD_FILES = 64
+MOST_FILES, SHARDS = (
+    64,
+    16,
+)  # of a shard; shards of a small set, so that workers and progress have something to do
+SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
 Progress = Callable[[int, int], None]  # files done, files in all
 
 
@@ -154,11 +158,13 @@ def scan_masks(
     sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
     shards = [
         Shard(folder.root, files, sample & frozenset(files), encoding, options)
-        for files in (folder.files[i : i + SHARD_FILES] for i in range(0, len(folder.files), SHARD_FILES))
+        for files in runs_of(folder.files)
     ]
+    if progress:
+        progress(0, len(folder.files))
     total, done = ShardResult(), 0
     with _RowWriter(out / "objects.parquet", encoding) as writer:
-        for shard, result in zip(shards, results(shards, options.workers), strict=True):
+        for shard, result in zip(shards, results(shards, _workers(folder, options)), strict=True):
             unreadable = [i for i in result.issues if i.severity == "error"]
             if options.strict and unreadable:
                 raise UnreadableMask(unreadable[0].path, unreadable[0].code, unreadable[0].message)
@@ -237,6 +243,20 @@ def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total
     )
 
 
+def runs_of(files: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Files cut into shards of equal size; depends on nothing but their number."""
+    size = max(1, min(MOST_FILES, -(-len(files) // SHARDS)))
+    return [files[i : i + size] for i in range(0, len(files), size)]
+
+
+def _workers(folder: MaskFolder, options: ScanOptions) -> int:
+    """Processes to use: as asked; else one per core, or this one alone for a small set."""
+    if options.workers:
+        return options.workers
+    size = sum((folder.root / path).stat().st_size for path in folder.files)
+    return 1 if size < SMALL_SET else os.cpu_count() or 1
+
+
 def smallest_hashes(paths: tuple[str, ...], n: int) -> tuple[str, ...]:
     """The ``n`` paths with the smallest hashes, sorted: a sample that does not depend on order."""
 
@@ -250,7 +270,7 @@ def results(
     shards: list[Shard], workers: int, measure: Callable[[Shard], ShardResult] = measure_shard
 ) -> Iterator[ShardResult]:
     """Results in the order of the shards. A worker that dies costs only the file that killed it."""
-    workers = min(workers or os.cpu_count() or 1, len(shards))
+    workers = min(workers, len(shards))
     if workers <= 1:
         yield from map(measure, shards)
         return

@@ -20,6 +20,9 @@ Phase = tuple[float, float]
 UNIT = 16  # sub-pixels per pixel
 MARGIN = 2  # px of background around every shape
 CENTRED: Phase = (0.0, 0.0)
+PHASES: tuple[Phase, ...] = tuple(
+    (k / UNIT, (5 * k) % UNIT / UNIT) for k in range(1, UNIT, 2)
+)  # none special
 
 
 def sub(length: float) -> int:

@@ -39,7 +39,7 @@ def test_equal_scans_are_equal_for_any_number_of_workers(
     masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scan_masks(masks, ScanOptions(workers=1), tmp_path / "one")
-    monkeypatch.setattr(scanner, "SHARD_FILES", 3)  # five shards instead of one
+    monkeypatch.setattr(scanner, "SHARDS", 5)
     scan_masks(masks, ScanOptions(workers=1), tmp_path / "shards")
     scan_masks(masks, ScanOptions(workers=3), tmp_path / "three")
     assert without_log(tmp_path / "one/profile.json") == without_log(tmp_path / "shards/profile.json")

@@ -62,7 +62,11 @@ def test_logit_strides_of_the_sets_behind_the_tolerance(
 
 @pytest.mark.parametrize(
     ("name", "masks", "pairs"),
-    [("hc18_fetal_head", "masks", 80), ("dsb2018_nuclei", "masks_index", 100), ("paveseg_pavement", "masks", 60)],
+    [
+        ("hc18_fetal_head", "masks", 80),
+        ("dsb2018_nuclei", "masks_index", 100),
+        ("paveseg_pavement", "masks", 60),
+    ],
 )
 def test_exports_pair_every_image(tmp_path: Path, name: str, masks: str, pairs: int) -> None:
     profile, r = scanned(f"{name}/{masks}", tmp_path / "profile")
@@ -75,4 +79,6 @@ def test_one_file_per_object_is_said_and_not_guessed(tmp_path: Path) -> None:
     profile = scan_masks(masks, ScanOptions(survival_sample=10), tmp_path / "profile")
     assert "one-object-per-file" in {i.code for i in profile.issues}
     with pytest.raises(PairingError):
-        export_model(profile, recommend_design(profile), tmp_path / "net", images=DATASETS / "dsb2018_nuclei/images")
+        export_model(
+            profile, recommend_design(profile), tmp_path / "net", images=DATASETS / "dsb2018_nuclei/images"
+        )

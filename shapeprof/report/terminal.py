@@ -19,7 +19,7 @@ from shapeprof.metrics.columns import STRIDES
 from shapeprof.profile import CONVEXITY_BINS, PER_OCTAVE, ClassView, Profile
 from shapeprof.recommend import Alternative, Decision, Recommendation
 
-from .text import bar, big, duration, percent, plural, printable, quantity, regrouped, spark
+from .text import bar, big, duration, percent, plural, printable, quantity, regrouped, short, spark
 
 FAMILIAR = {
     "auxiliary-head": "A coarse residual network (FCN) with auxiliary heads",
@@ -183,7 +183,9 @@ def _decision(d: Decision) -> Text:
     facts = []
     low, high = d.interval
     if not math.isnan(low) and d.statistic not in ("images", ""):
-        facts.append(f"{d.statistic} {d.measured:.3g} [{low:.3g}, {high:.3g}], threshold {d.threshold:.3g}")
+        facts.append(
+            f"{d.statistic} {short(d.measured)} [{short(low)}, {short(high)}], threshold {short(d.threshold)}"
+        )
     if not math.isnan(d.agreement):
         facts.append(f"{percent(d.agreement)} of resamples agree")
     if d.flips_when:

@@ -55,6 +55,11 @@ def quantity(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
+def short(value: float) -> str:
+    """A number with three significant digits, never in exponents."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def big(value: float) -> str:
     """A large count with its SI prefix: 14.3 M."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -70,7 +70,12 @@ def reference_owner(labels: NDArray[Any], background: int | None = 0) -> NDArray
 
 
 def random_labels(
-    seed: int, shape: tuple[int, int], classes: int = 4, ignored: float = 0.0, noise: float = 0.1, grain: int = 4
+    seed: int,
+    shape: tuple[int, int],
+    classes: int = 4,
+    ignored: float = 0.0,
+    noise: float = 0.1,
+    grain: int = 4,
 ) -> NDArray[np.uint8]:
     """Blobs of ``grain`` px with salt-and-pepper ``noise``, and blobs of ignored pixels (a share)."""
     rng = np.random.default_rng(seed)
