@@ -73,6 +73,12 @@ Sample = Annotated[
 Thickness = Annotated[
     bool, typer.Option("--thickness", help="Local width on every mask, not only on the sample.")
 ]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX", help="One capture group over mask paths: what belongs together (patient, video)."
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="An unreadable mask is an error, not a finding.")]
 Workers = Annotated[
     int, typer.Option(min=0, metavar="N", help="Processes; 0: one per core.", show_default="one per core")
@@ -120,6 +126,7 @@ def scan(
     floor: Floor = 32,
     survival_sample: Sample = 256,
     thickness: Thickness = False,
+    group: Group = None,
     strict: Strict = False,
     tolerance: Tolerance = None,
     rules: RulesFile = None,
@@ -129,16 +136,13 @@ def scan(
 ) -> None:
     """Measure a folder of masks; report the network they ask for, and why."""
     options = _scan_options(
-        classes,
-        background,
-        ignore_index,
-        instances,
-        train_size,
-        floor,
-        survival_sample,
-        thickness,
-        strict,
-        workers,
+        (classes, background, ignore_index, instances, train_size),
+        floor=floor,
+        survival_sample=survival_sample,
+        thickness=thickness,
+        group=group,
+        strict=strict,
+        workers=workers,
     )
     thresholds = _thresholds(rules, tolerance)
     from . import scan as scanner
@@ -185,10 +189,7 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="The masks, when a PROFILE was made elsewhere.")
     ] = None,
     to: Annotated[str, typer.Option("--to", metavar="TARGET", help="What to write.")] = "pytorch",
-    group: Annotated[
-        str | None,
-        typer.Option(metavar="REGEX", help="One capture group over mask paths; its images share a split."),
-    ] = None,
+    group: Group = None,
     classes: Classes = None,
     background: Background = None,
     ignore_index: Ignore = None,
@@ -202,11 +203,9 @@ def export(
 ) -> None:
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
     thresholds = _thresholds(rules, tolerance)
-    options = _scan_options(
-        classes, background, ignore_index, instances, train_size, 32, 256, False, False, workers
-    )
-    asked = any(v is not None for v in (classes, background, ignore_index, instances, train_size))
-    profile, _ = _profile_of(source, options if asked else None)
+    read = (classes, background, ignore_index, instances, train_size)
+    asked = any(value is not None for value in read)
+    profile, _ = _profile_of(source, _scan_options(read, workers=workers) if asked else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
@@ -219,7 +218,7 @@ def export(
             masks=root,
             images=images,
             target=to,
-            group=group,
+            group=group or profile.arguments.get("group"),
             progress=progress,
         )
     if as_json:
@@ -266,20 +265,13 @@ def explain(
 
 
 def _scan_options(
-    classes: str | None,
-    background: str | None,
-    ignore_index: str | None,
-    instances: bool | None,
-    train_size: int | None,
-    floor: int,
-    survival_sample: int,
-    thickness: bool,
-    strict: bool,
-    workers: int,
+    read: tuple[str | None, str | None, str | None, bool | None, int | None], **measuring: Any
 ) -> ScanOptions:
+    """``read``: --classes, --background, --ignore-index, --instances and --train-size, as typed."""
     from .scan import ScanOptions
     from .sources import ReadOptions
 
+    classes, background, ignore_index, instances, train_size = read
     names, file = None, None
     if classes is not None:
         if Path(classes).is_file():
@@ -288,7 +280,7 @@ def _scan_options(
             names = tuple(part.strip() for part in classes.split(","))
         else:
             raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
-    read = ReadOptions(
+    options = ReadOptions(
         classes=names,
         class_file=file,
         background=_raw("--background", background),
@@ -296,7 +288,7 @@ def _scan_options(
         instances=instances,
         train_size=train_size,
     )
-    return ScanOptions(read, floor, survival_sample, thickness, strict, workers)
+    return ScanOptions(options, **measuring)
 
 
 def _raw(option: str, text: str | None) -> Any:

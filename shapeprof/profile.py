@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .grouping import group_of, group_regex
 from .labelmap import Issue
 from .metrics.columns import STRIDES
 
@@ -258,6 +259,16 @@ class Profile:
         """Share of all pixels that are not ignored."""
         valid = self.pixels - self.ignored
         return view.total("pixels") / valid if valid else math.nan
+
+    def units(self) -> tuple[dict[int, Counts], ...]:
+        """The bootstrap's sampling units: tallies of each sampled mask, or of each group of them (--group)."""
+        pattern = self.arguments.get("group")
+        regex = group_regex(pattern) if pattern else None
+        members: dict[str, list[dict[int, Counts]]] = {}
+        for path, tallies in self.sample:
+            group = group_of(path, regex)
+            members.setdefault(f"mask {path}" if group is None else f"group {group}", []).append(tallies)
+        return tuple(merge_tallies(members[key]) for key in sorted(members))
 
     def crop_sides(self, q: float) -> tuple[float, float]:
         """The q-quantile of mask heights and widths, px."""

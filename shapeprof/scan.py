@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from . import __version__, profile_file
 from .errors import NothingMeasurable, OutputError, UnreadableMask
+from .grouping import group_regex
 from .labelmap import Issue
 from .metrics.columns import COLUMNS
 from .metrics.kernel import cache_folder
@@ -43,6 +44,7 @@ class ScanOptions:
     floor: int = 32  # px; smaller objects are counted, not measured
     survival_sample: int = 256  # masks that linear survival, local width and the bootstrap use
     thickness: bool = False  # local width on every mask
+    group: str | None = None  # pattern over mask paths: what it captures is resampled together
     strict: bool = False  # an unreadable mask is an error
     workers: int = 0  # processes; 0: one per CPU core, and none beside this one for small sets
 
@@ -56,6 +58,7 @@ class ScanOptions:
             "floor": self.floor,
             "survival_sample": self.survival_sample,
             "thickness": self.thickness,
+            "group": self.group,
         }
 
 
@@ -151,6 +154,8 @@ def scan_masks(
     """
     options = options or ScanOptions()
     started = time.time()
+    if options.group is not None:
+        group_regex(options.group)
     folder = find_masks(masks)
     out = out or default_output(masks)
     prepare_output(out)

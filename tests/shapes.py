@@ -119,12 +119,12 @@ def star(
     turns = [math.radians(angle) + math.pi * k / points for k in range(2 * points)]
     reach = [radius * (ratio if k % 2 else 1.0) for k in range(2 * points)]
     corners = [(sub(r * math.sin(t)), sub(r * math.cos(t))) for r, t in zip(reach, turns, strict=True)]
-    inside = np.zeros((y.size, x.size), bool)
-    for (ay, ax), (by, bx) in zip(corners, corners[1:] + corners[:1], strict=True):  # even-odd rule
-        crosses = (ay <= y) != (by <= y)
+    inside, edge = np.zeros((2, y.size, x.size), bool)
+    for (ay, ax), (by, bx) in zip(corners, corners[1:] + corners[:1], strict=True):  # even-odd rule, closed
         side = (by - ay) * (x - ax) - (bx - ax) * (y - ay)
-        inside ^= crosses & ((side > 0) == (by > ay)) & (side != 0)
-    return inside
+        inside ^= ((ay <= y) != (by <= y)) & ((side > 0) == (by > ay))
+        edge |= (side == 0) & ((y - ay) * (y - by) <= 0) & ((x - ax) * (x - bx) <= 0)
+    return inside | edge
 
 
 def star_convexity(ratio: float = 0.5, points: int = 5) -> float:

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shapeprof"
 HEAVY = {"numpy", "cv2", "pandas", "torch", "numba", "pyarrow", "skimage", "PIL", "rich.console"}
 
-# room -> rooms of shapeprof it may import (errors, labelmap and the package's version are everyone's)
+# room -> rooms of shapeprof it may import (errors, labelmap, grouping and the version are everyone's)
 MAY_KNOW = {
     "cli": {
         "scan",
@@ -40,10 +40,11 @@ MAY_KNOW = {
     "metrics": set(),
     "nn": set(),
     "errors": set(),
+    "grouping": set(),
     "labelmap": set(),
     "__init__": {"export", "profile", "profile_file", "recommend", "scan", "sources", "spec"},
 }
-EVERYONE = {"errors", "labelmap", "__version__"}
+EVERYONE = {"errors", "labelmap", "grouping", "__version__"}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if "assets" not in p.parts)
 
 

@@ -142,6 +142,7 @@ def broken_inputs(folder: Path) -> None:
         (["scan", "fine", "--background", "blue"], 2, ["--background", "blue"]),
         (["scan", "fine", "--classes", "absent.csv"], 2, ["absent.csv"]),
         (["scan", "fine", "--workers", "-1"], 2, ["--workers"]),
+        (["scan", "fine", "--group", "("], 2, ["group pattern"]),
         (["scan"], 2, ["MASKS"]),
         (["report", "not-a-profile.json"], 1, ["not-a-profile.json", "no profile"]),
         (["report", "old.json"], 1, ["old.json", "schema version 0", "scan again"]),

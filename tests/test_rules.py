@@ -156,6 +156,22 @@ def test_duplicated_images_change_no_decision_but_narrow_the_interval() -> None:
     assert second.interval[1] - second.interval[0] < first.interval[1] - first.interval[0]
 
 
+def test_groups_are_resampled_together() -> None:
+    """Sixty copies of one image say no more than the image: the interval of three groups stays wide."""
+    rng = np.random.default_rng(5)
+    masks = [m for r in (12, 22, 32) for m in discs(1, r, per_image=4) * 20]
+    masks = [masks[i] for i in rng.permutation(60)]
+    names = [f"g{round(float(np.count_nonzero(m)) / 1000)}" for m in masks]
+    profile = profile_of(masks)
+    sample = tuple((f"{g}_{p}", t) for g, (p, t) in zip(names, profile.sample, strict=True))
+    alone = recommend_design(replace(profile, sample=sample)).decisions[1]
+    together = recommend_design(replace(profile, sample=sample, arguments={"group": "(g[0-9]+)_"})).decisions[
+        1
+    ]
+    assert together.measured == alone.measured
+    assert together.interval[1] - together.interval[0] > 2 * (alone.interval[1] - alone.interval[0])
+
+
 def test_a_close_call_is_a_tie_and_takes_the_cheaper() -> None:
     """Half of the images say one stride, half the next: resamples disagree."""
     masks = discs(30, 28, seed=1) + discs(30, 32, seed=2)

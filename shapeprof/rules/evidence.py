@@ -55,19 +55,19 @@ def evidence_of(profile: Profile, min_objects: int) -> Evidence:
 
 
 def resamples(profile: Profile, evidence: Evidence, n: int = RESAMPLES) -> Iterator[Evidence]:
-    """Bootstrap over images: ``n`` draws with replacement from the sampled images, with a fixed seed.
+    """Bootstrap over images or groups: ``n`` draws with replacement from the sampled ones, with a fixed seed.
 
-    Every image weighs as often as it was drawn. Which classes decide stays as it is: counts of
+    Every unit weighs as often as it was drawn. Which classes decide stays as it is: counts of
     objects are facts, not estimates.
     """
-    masks = [tallies for _, tallies in profile.sample]
-    if not masks:
+    units = profile.units()
+    if not units:
         return
-    draws = np.random.default_rng(SEED).multinomial(len(masks), np.full(len(masks), 1 / len(masks)), size=n)
+    draws = np.random.default_rng(SEED).multinomial(len(units), np.full(len(units), 1 / len(units)), size=n)
     drawn = {}
     for view in evidence.classes:
-        table = np.zeros((len(masks), TALLY_SIZE))
-        for i, tallies in enumerate(masks):
+        table = np.zeros((len(units), TALLY_SIZE))
+        for i, tallies in enumerate(units):
             if view.id in tallies:
                 table[i] = tallies[view.id]
         drawn[view.id] = draws.astype(np.float64) @ table

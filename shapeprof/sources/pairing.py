@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from shapeprof.errors import PairingError, UsageError
+from shapeprof.errors import PairingError
+from shapeprof.grouping import group_of, group_regex
 from shapeprof.labelmap import Issue
 from shapeprof.sources.affixes import Affixes, Key, learn_affixes
 from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
@@ -56,7 +57,7 @@ def pair(
     what it captures is the group. ``check_sizes``: read both headers and leave out pairs whose
     sizes differ.
     """
-    group = _group_regex(group_pattern)
+    group = None if group_pattern is None else group_regex(group_pattern)
     images = _images(masks, images_root)
     affixes = learn_affixes(list(masks.files), images)
     pairs, ambiguous, alone, left = _match(affixes, list(masks.files), images)
@@ -78,20 +79,6 @@ def pair(
         tuple(ambiguous),
         tuple(mismatched),
     )
-
-
-def _group_regex(pattern: str | None) -> re.Pattern[str] | None:
-    if pattern is None:
-        return None
-    try:
-        regex = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"group pattern {pattern!r}: {error}; expected a regular expression") from error
-    if regex.groups != 1:
-        raise UsageError(
-            f"group pattern {pattern!r}: {regex.groups} capture groups; expected one, as in '(.+)_f'"
-        )
-    return regex
 
 
 def _images(masks: MaskFolder, images_root: Path) -> list[str]:
@@ -204,10 +191,8 @@ def _size(path: Path) -> tuple[int, int] | None:
 def _placed(item: Pair, group: re.Pattern[str] | None) -> Pair:
     """``item`` with its split and its group."""
     splits = {_split(item.mask), _split(item.image)} - {None}
-    found = group.search(item.mask) if group else None
-    return replace(
-        item, split=splits.pop() if len(splits) == 1 else None, group=found.group(1) if found else None
-    )
+    split = splits.pop() if len(splits) == 1 else None
+    return replace(item, split=split, group=group_of(item.mask, group))
 
 
 def _split(path: str) -> str | None:
