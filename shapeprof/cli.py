@@ -350,6 +350,11 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     from .scan import ScanOptions, default_output, kept_profile
 
     file = source / "profile.json" if source.is_dir() else source
+    if file.is_file() and options is not None:
+        raise UsageError(
+            f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
+            f"with other options (--classes, --background, --ignore-index, --instances, --train-size)"
+        )
     if file.is_file():
         return profile_file.load(file), file.parent
     out = default_output(source)

@@ -130,7 +130,7 @@ def _prepare(out: Path) -> None:
 def _write(path: Path, content: str | bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
     except OSError as error:
         raise OutputError(f"{path}: can't be written ({error.strerror})") from None
 

@@ -111,6 +111,11 @@ def test_explain_prints_the_page(name: str | None, expected: str) -> None:
     assert code == 0 and expected in out
 
 
+def test_a_profile_is_not_read_with_other_options(kept: Path) -> None:
+    code, out, err = run("export", "masks.shapeprof", "-o", "net2", "--train-size", "64", cwd=kept)
+    assert (code, out) == (2, "") and "--train-size" in err and "mask folder" in err
+
+
 def broken_inputs(folder: Path) -> None:
     mask = discs(1, 20)[0]
     (folder / "empty").mkdir()

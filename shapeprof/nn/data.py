@@ -45,7 +45,7 @@ def read_pairs(table: Path) -> list[Pair]:
         InputError: if the table or a file that it names is missing.
     """
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = list(csv.DictReader(file))
     except FileNotFoundError:
         message = f"{table} is missing: run 'shapeprof export' with --images, which pairs images and masks"

@@ -148,7 +148,7 @@ def _connections(r: Recommendation) -> str:
         return places[0] if len(places) == 1 else ", ".join(places[:-1]) + " and " + places[-1]
 
     skips = network.decoder.skip_strides
-    parts = [f"Long skips from {at(iter(skips))}" if skips else "No long skips"]
+    parts = [f"Long skips carry detail from {at(iter(skips))}" if skips else "No long skips"]
     if network.auxiliary_heads:
         weight = network.auxiliary_heads[0].weight
         parts.append(
@@ -158,10 +158,12 @@ def _connections(r: Recommendation) -> str:
         parts.append("no auxiliary heads")
     if network.deep_supervision:
         parts.append(f"deep supervision at {at(h.stride for h in network.deep_supervision)} (training only)")
-    parts.append(f"encoder at output stride {network.encoder.output_stride}")
+    stride = network.encoder.output_stride
+    dilated = "dilated to" if max(network.encoder.stage_dilations) > 1 else "down to"
+    parts.append(f"encoder {dilated} 1/{stride} (output stride {stride})")
     if network.context:
-        rates = network.context.rates
-        parts.append(f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))}")
+        rates = ", ".join(map(str, network.context.rates))
+        parts.append(f"then ASPP (parallel dilated convolutions, rates {rates}) for a wider view")
     return "; ".join(parts) + "."
 
 
