@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from .errors import ShapeprofError, UsageError
+from .errors import InputError, PairingError, ShapeprofError, UsageError
+from .labelmap import Issue
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -148,7 +149,11 @@ def scan(
     from . import scan as scanner
 
     out = output or scanner.default_output(masks)
+    if images is not None and not images.is_dir():
+        raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
     profile, seconds = _scanned(masks, options, out)
+    if images is not None:
+        profile = _with_pairs(profile, masks, images, group)
     recommendation = _recommended(profile, thresholds, memory)
     _show(
         profile,
@@ -342,6 +347,22 @@ def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, flo
     with _progress("Measuring") as progress:
         profile = scan_masks(masks, options, out, progress)
     return profile, time.monotonic() - started
+
+
+def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) -> Profile:
+    """The profile, with what pairing its masks with images finds; shown, not kept."""
+    from dataclasses import replace
+
+    from .sources import find_masks, pair
+
+    try:
+        pairing = pair(find_masks(masks), images, group_pattern=group)
+    except PairingError as error:
+        found: tuple[Issue, ...] = (Issue("warning", "images-do-not-match", str(error)),)
+    else:
+        pairs = f"{len(pairing.pairs):,} of {profile.ledger.files:,} masks have their image"
+        found = (*pairing.issues, Issue("info", "images-paired", f"{pairs} ({pairing.rule})"))
+    return replace(profile, issues=(*profile.issues, *found))
 
 
 def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,18 @@ def test_one_broken_file_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> No
     assert "!! cut.png" in out and "!! photo.png" in out
     assert "12 read" in out and "2 unreadable" in out
     assert run("scan", masks, "--strict")[0] == 1
+
+
+def test_scan_says_whether_masks_have_their_images(kept: Path, tmp_path: Path) -> None:
+    masks = shutil.copytree(kept / "masks", tmp_path / "masks")
+    _, out, _ = run("scan", masks, "--images", kept / "images", columns=200)
+    assert "14 of 14 masks have their image" in out
+    _, out, _ = run(
+        "scan", masks, "--images", write_set(tmp_path / "others", discs(2, 9), "_b.png"), columns=200
+    )
+    assert " ! " in out and "others" in out
+    code, out, err = run("scan", masks, "--images", tmp_path / "absent")
+    assert (code, out) == (1, "") and "absent: no such folder" in err
 
 
 def test_hostile_names_print_harmlessly(tmp_path: Path) -> None:
