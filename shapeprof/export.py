@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from . import __version__
 from .cost import cost
+from .dataset import Progress, image_statistics, match, table_of, write, write_dataset
 from .emitters import EmittedFile, find_emitter
-from .errors import InputError, OutputError, PairingError, UnreadableMask
-from .labelmap import Issue, LabelMap
+from .errors import OutputError
+from .labelmap import Issue
 from .profile import Profile
 from .recommend import Decision, Recommendation
-from .scan import smallest_hashes
-from .sources import Encoding, MaskFolder, Pair, Pairing, find_masks, pair, read_mask
+from .sources import Encoding
 from .spec import (
     ClassSpec,
     DerivedSpec,
@@ -35,11 +28,7 @@ from .spec import (
     SplitSpec,
 )
 
-IMAGE_SAMPLE = 64  # images behind mean, std and channel count
 MARKER = "spec.yaml"  # a folder that holds it is an earlier export and may be written over
-DEFAULT_GREY, DEFAULT_RGB = (0.5,), (0.5, 0.5, 0.5)
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -85,54 +74,44 @@ def export_model(
         PairingError, InputError: images and masks don't match, or can't be read.
     """
     emit = find_emitter(target)
-    _prepare(out)
+    _check(out)
     ids = {old: new for new, old in enumerate(_class_ids(profile))}
-    pairing = _pair(profile, masks, images, group)
-    input_spec = _input_spec(profile, pairing[1], images) if pairing and images else _default_input(profile)
-    splits, source = _splits(pairing[1]) if pairing else ({}, "none")
-    spec = build_spec(profile, recommendation, ids, input_spec, source)
-    files = list(emit(spec))
-    rewritten = 0
-    if pairing and images:
-        folder, found = pairing
-        rows, rewritten = _write_masks(profile, folder, found, images, out, ids, splits, progress)
-        files.append(EmittedFile("dataset.csv", _csv(rows)))
-    for file in files:
-        _write(out / file.path, file.content)
-    values = list(splits.values())
+    size = profile.arguments.get("train_size")
+    if images is None:
+        spec = build_spec(profile, recommendation, ids, InputSpec(train_size=size), "none")
+        missing = ("dataset.csv and the masks: export again with --images FOLDER to pair them",)
+        return Export(out, spec, _written(out, emit(spec)), missing=missing)
+    matched = match(profile, masks, images, group)
+    spec = build_spec(profile, recommendation, ids, image_statistics(matched, size), matched.split_source)
+    files = _written(out, emit(spec))
+    dataset = write_dataset(profile, matched, out, ids, progress)
+    files += _written(out, (EmittedFile("dataset.csv", table_of(dataset)),))
+    splits = [row.split for row in dataset.rows]
     return Export(
         folder=out,
         spec=spec,
-        files=tuple(f.path for f in files),
+        files=files,
         pairs=len(splits),
-        train=values.count("train"),
-        val=values.count("val"),
-        rewritten_masks=rewritten,
-        missing=()
-        if pairing
-        else ("dataset.csv and the masks: export again with --images FOLDER to pair them",),
-        issues=pairing[1].issues if pairing else (),
+        train=splits.count("train"),
+        val=splits.count("val"),
+        rewritten_masks=dataset.rewritten,
+        issues=(*matched.pairing.issues, *dataset.issues),
     )
 
 
-def _prepare(out: Path) -> None:
+def _check(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: is a file; give -o a new or empty folder")
     if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
         names = ", ".join(sorted(p.name for p in out.iterdir())[:3])
         raise OutputError(f"{out}: exists and holds something else ({names}); give -o a new or empty folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: can't be created ({error.strerror}); give -o another folder") from None
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
-    except OSError as error:
-        raise OutputError(f"{path}: can't be written ({error.strerror})") from None
+def _written(out: Path, files: tuple[EmittedFile, ...]) -> tuple[str, ...]:
+    """Write ``files`` below ``out``; returns their paths."""
+    for file in files:
+        write(out / file.path, file.content)
+    return tuple(file.path for file in files)
 
 
 # The spec -------------------------------------------------------------------------------------
@@ -214,156 +193,6 @@ def _rationale(d: Decision) -> Rationale:
         binding_class=d.binding_class,
         flips_when=d.flips_when or None,
     )
-
-
-def _default_input(profile: Profile) -> InputSpec:
-    return InputSpec(train_size=profile.arguments.get("train_size"))
-
-
-def _input_spec(profile: Profile, pairing: Pairing, images: Path) -> InputSpec:
-    """Channels, mean and std (of values scaled to [0, 1]) over a deterministic sample of the images."""
-    sums = np.zeros((2, 3))
-    count, grey = 0, True
-    for name in smallest_hashes(tuple(p.image for p in pairing.pairs), IMAGE_SAMPLE):
-        image = read_rgb(images / name)
-        grey = grey and bool(
-            (image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all()
-        )
-        sums += image.sum(axis=(0, 1)), (image**2).sum(axis=(0, 1))
-        count += image.shape[0] * image.shape[1]
-    mean = sums[0] / count
-    std = np.sqrt(np.maximum(sums[1] / count - mean**2, 1e-6))
-    channels = 1 if grey else 3
-    return InputSpec(
-        channels=channels,
-        order="grey" if grey else "RGB",
-        mean=tuple(round(float(v), 4) for v in mean[:channels]),
-        std=tuple(max(round(float(v), 4), 0.001) for v in std[:channels]),
-        train_size=profile.arguments.get("train_size"),
-    )
-
-
-def read_rgb(path: Path) -> NDArray[np.float64]:
-    """An image as RGB in [0, 1], (H, W, 3), alpha dropped.
-
-    Raises:
-        InputError: it can't be decoded.
-    """
-    data = np.frombuffer(path.read_bytes(), np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_ANYDEPTH) if data.size else None
-    if image is None:
-        raise InputError(
-            f"{path}: can't be read as an image; re-save it as PNG or JPEG, or remove it and its mask"
-        )
-    top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(image.dtype, 1.0)
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=2)
-    return image[..., 2::-1].astype(np.float64) / top
-
-
-# The data -------------------------------------------------------------------------------------
-
-
-def _pair(
-    profile: Profile, masks: Path | None, images: Path | None, group: str | None
-) -> tuple[MaskFolder, Pairing] | None:
-    if images is None:
-        return None
-    root = masks or Path(profile.log.get("masks", ""))
-    if not root.is_dir():
-        raise InputError(
-            f"{root}: the masks of this profile are no longer there; give their folder with --masks"
-        )
-    folder = find_masks(root)
-    pairing = pair(folder, images, group_pattern=group)
-    if not pairing.pairs:
-        raise PairingError(f"{images}: no image could be matched with a mask in {root}; {pairing.rule}")
-    return folder, pairing
-
-
-def _splits(pairing: Pairing) -> tuple[dict[str, str], Literal["folders", "random"]]:
-    """Mask path -> "train", "val" or "test": existing folders, else a fifth by hash, whole groups together."""
-    given = {p.mask: p.split for p in pairing.pairs}
-    if {"train", "val"} <= set(given.values()):
-        return {mask: split or "train" for mask, split in given.items()}, "folders"
-    units = sorted({_unit(p) for p in pairing.pairs if p.split != "test"})
-    order = sorted(
-        units, key=lambda u: hashlib.blake2b(u.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    )
-    share = SplitSpec().validation_share
-    held_out = set(order[: max(1, round(share * len(units)))]) if len(units) > 1 else set()
-    chosen = {
-        p.mask: "test" if p.split == "test" else "val" if _unit(p) in held_out else "train"
-        for p in pairing.pairs
-    }
-    return chosen, "random"
-
-
-def _unit(item: Pair) -> str:
-    return f"group {item.group}" if item.group is not None else f"mask {item.mask}"
-
-
-def _write_masks(
-    profile: Profile,
-    folder: MaskFolder,
-    pairing: Pairing,
-    images: Path,
-    out: Path,
-    ids: dict[int, int],
-    splits: dict[str, str],
-    progress: Progress | None,
-) -> tuple[list[tuple[str, str, str, str]], int]:
-    """Rows of dataset.csv, and how many masks had to be rewritten as index PNG under ``out/masks``."""
-    encoding = Encoding.from_dict(profile.encoding)
-    table = _table(ids)
-    rows, rewritten = [], 0
-    for done, item in enumerate(sorted(pairing.pairs, key=lambda p: p.mask)):
-        path = folder.root / item.mask
-        if not _plain(encoding, item.mask, ids):
-            try:
-                label_map, _ = read_mask(folder.root, item.mask, encoding, None)
-            except UnreadableMask:
-                continue  # in the profile's ledger already
-            path = out / "masks" / Path(item.mask).with_suffix(".png")
-            _write(path, _index_png(label_map, table))
-            rewritten += 1
-        mask = path.relative_to(out).as_posix() if path.is_relative_to(out) else path.resolve().as_posix()
-        rows.append(((images / item.image).resolve().as_posix(), mask, splits[item.mask], item.group or ""))
-        if progress:
-            progress(done + 1, len(pairing.pairs))
-    return rows, rewritten
-
-
-def _plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
-    """Whether a mask already is what the trainer reads: a grey PNG of exported ids, 255 ignored."""
-    same = all(old == new for old, new in ids.items()) and all(raw == i for raw, i in encoding.mapping)
-    exact = not encoding.levels and not encoding.equal_channels and not encoding.instances
-    stored = encoding.kind in ("index", "binary") and path.lower().endswith(".png")
-    return same and exact and stored and set(encoding.ignored) <= {255}
-
-
-def _table(ids: dict[int, int]) -> NDArray[np.uint16]:
-    table = np.full(65536, 65535, np.uint16)
-    for old, new in ids.items():
-        table[old] = new
-    return table
-
-
-def _index_png(label_map: LabelMap, table: NDArray[np.uint16]) -> bytes:
-    """A label map as an index PNG: uint8 with 255 ignored, or uint16 with 65535 ignored."""
-    labels = table[label_map.labels]
-    labels[label_map.labels == label_map.ignore_index] = 65535
-    if len(np.unique(table)) <= 255:
-        labels = np.where(labels == 65535, 255, labels).astype(np.uint8)
-    return bytes(cv2.imencode(".png", labels)[1])
-
-
-def _csv(rows: list[tuple[str, str, str, str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("image", "mask", "split", "group"))
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def describe(result: Export) -> Iterator[str]:

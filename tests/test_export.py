@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
+from shapeprof.dataset import read_rgb
 from shapeprof.errors import InputError, OutputError, PairingError
-from shapeprof.export import Export, export_model, read_rgb
+from shapeprof.export import Export, export_model
 from shapeprof.recommend import recommend_design
 from shapeprof.scan import ScanOptions, scan_masks
 from shapeprof.sources import ReadOptions

@@ -1,0 +1,213 @@
+"""The data as the trainer reads it: pairs of images and index masks, their split, the images' statistics."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError, OutputError, UnreadableMask
+from .labelmap import Issue, LabelMap
+from .profile import Profile
+from .scan import smallest_hashes
+from .sources import Encoding, MaskFolder, Pair, Pairing, find_masks, pair, read_mask
+from .spec import InputSpec, SplitSpec
+
+IMAGE_SAMPLE = 64  # images behind mean, std and channel count
+
+Progress = Callable[[int, int], None]  # masks done, masks in all
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Masks with their images and their part of the split."""
+
+    masks: MaskFolder
+    images: Path
+    pairing: Pairing
+    split_of: dict[str, str]  # mask path -> "train", "val" or "test"
+    split_source: Literal["folders", "random"]
+
+
+class Row(NamedTuple):
+    """One line of dataset.csv."""
+
+    image: str
+    mask: str
+    split: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What dataset.csv lists, and what it could not."""
+
+    rows: tuple[Row, ...]
+    rewritten: int  # masks written as index PNG, because they were none
+    issues: tuple[Issue, ...]
+
+
+def match(profile: Profile, masks: Path | None, images: Path, group: str | None) -> Matched:
+    """Pair the masks of a profile with images and split them.
+
+    Raises:
+        InputError: the masks are no longer there. PairingError: no image matches.
+    """
+    root = masks or Path(profile.log.get("masks", ""))
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: the masks of this profile are no longer there; give their folder with --masks"
+        )
+    folder = find_masks(root)
+    pairing = pair(folder, images, group_pattern=group)
+    split_of, source = _split(pairing)
+    return Matched(folder, images, pairing, split_of, source)
+
+
+def _split(pairing: Pairing) -> tuple[dict[str, str], Literal["folders", "random"]]:
+    """Existing train and val folders; else a fifth by hash, whole groups together."""
+    given = {p.mask: p.split for p in pairing.pairs}
+    if {"train", "val"} <= set(given.values()):
+        return {mask: split or "train" for mask, split in given.items()}, "folders"
+    units = sorted({_unit(p) for p in pairing.pairs if p.split != "test"})
+    order = sorted(units, key=_hash)
+    share = SplitSpec().validation_share
+    held_out = set(order[: max(1, round(share * len(units)))]) if len(units) > 1 else set()
+
+    def part(item: Pair) -> str:
+        return "test" if item.split == "test" else "val" if _unit(item) in held_out else "train"
+
+    return {p.mask: part(p) for p in pairing.pairs}, "random"
+
+
+def _unit(item: Pair) -> str:
+    return f"group {item.group}" if item.group is not None else f"mask {item.mask}"
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+
+
+def image_statistics(matched: Matched, train_size: int | None) -> InputSpec:
+    """Channels, mean and std (of values scaled to [0, 1]) over a deterministic sample of the images."""
+    sums = np.zeros((2, 3))
+    count, grey = 0, True
+    for name in smallest_hashes(tuple(p.image for p in matched.pairing.pairs), IMAGE_SAMPLE):
+        image = read_rgb(matched.images / name)
+        grey = grey and bool(
+            (image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all()
+        )
+        sums += image.sum(axis=(0, 1)), (image**2).sum(axis=(0, 1))
+        count += image.shape[0] * image.shape[1]
+    mean = sums[0] / count
+    std = np.sqrt(np.maximum(sums[1] / count - mean**2, 1e-6))
+    channels = 1 if grey else 3
+    return InputSpec(
+        channels=channels,
+        order="grey" if grey else "RGB",
+        mean=tuple(round(float(v), 4) for v in mean[:channels]),
+        std=tuple(max(round(float(v), 4), 0.001) for v in std[:channels]),
+        train_size=train_size,
+    )
+
+
+def read_rgb(path: Path) -> NDArray[np.float64]:
+    """An image as RGB in [0, 1], (H, W, 3), alpha dropped.
+
+    Raises:
+        InputError: it can't be decoded.
+    """
+    data = np.frombuffer(path.read_bytes(), np.uint8) if path.is_file() else np.zeros(0, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if image is None:
+        raise InputError(
+            f"{path}: can't be read as an image; re-save it as PNG or JPEG, or remove it and its mask"
+        )
+    top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(image.dtype, 1.0)
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    return image[..., 2::-1].astype(np.float64) / top
+
+
+def write_dataset(
+    profile: Profile, matched: Matched, out: Path, ids: dict[int, int], progress: Progress | None = None
+) -> Dataset:
+    """Write every mask that is no plain index PNG below ``out/masks``; ``ids``: class ids to exported ids."""
+    encoding = Encoding.from_dict(profile.encoding)
+    table = _table(ids)
+    rows: list[Row] = []
+    issues: list[Issue] = []
+    rewritten = 0
+    for done, item in enumerate(sorted(matched.pairing.pairs, key=lambda p: p.mask), start=1):
+        path = matched.masks.root / item.mask
+        if not _is_plain(encoding, item.mask, ids):
+            try:
+                label_map, _ = read_mask(matched.masks.root, item.mask, encoding, None)
+            except UnreadableMask as error:
+                issues.append(
+                    Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask)
+                )
+                continue
+            path = out / "masks" / Path(item.mask).with_suffix(".png")
+            write(path, _index_png(label_map, table))
+            rewritten += 1
+        mask = path.relative_to(out).as_posix() if path.is_relative_to(out) else path.resolve().as_posix()
+        image = (matched.images / item.image).resolve().as_posix()
+        rows.append(Row(image, mask, matched.split_of[item.mask], item.group or ""))
+        if progress:
+            progress(done, len(matched.pairing.pairs))
+    return Dataset(tuple(rows), rewritten, tuple(issues))
+
+
+def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
+    """Whether a mask already is what the trainer reads: a grey PNG of exported ids, 255 ignored."""
+    same = all(old == new for old, new in ids.items()) and all(raw == i for raw, i in encoding.mapping)
+    exact = not encoding.levels and not encoding.equal_channels and not encoding.instances
+    stored = encoding.kind in ("index", "binary") and path.lower().endswith(".png")
+    return same and exact and stored and set(encoding.ignored) <= {255}
+
+
+def _table(ids: dict[int, int]) -> NDArray[np.uint16]:
+    table = np.full(65536, 65535, np.uint16)
+    for old, new in ids.items():
+        table[old] = new
+    return table
+
+
+def _index_png(label_map: LabelMap, table: NDArray[np.uint16]) -> bytes:
+    """A label map as an index PNG: uint8 with 255 ignored, or uint16 with 65535 ignored."""
+    labels = table[label_map.labels]
+    labels[label_map.labels == label_map.ignore_index] = 65535
+    if len(np.unique(table)) <= 255:
+        labels = np.where(labels == 65535, 255, labels).astype(np.uint8)
+    return bytes(cv2.imencode(".png", labels)[1])
+
+
+def table_of(dataset: Dataset) -> str:
+    """The text of dataset.csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows(dataset.rows)
+    return text.getvalue()
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write one file of an export, folders included; text as UTF-8.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
+    except OSError as error:
+        raise OutputError(f"{path}: can't be written ({error.strerror})") from None
