@@ -31,11 +31,12 @@ from shapeprof.labelmap import LabelMap, ignore_index
 from shapeprof.metrics import shape, survival, width
 from shapeprof.metrics.measure import measure
 from shapeprof.metrics.runs import encode, find_objects
-from shapeprof.scan import SHARD_FILES, ScanOptions, Shard, ShardResult, measure_shard, scan_masks
+from shapeprof.scan import ScanOptions, Shard, ShardResult, measure_shard, scan_masks
 from shapeprof.sources import Encoding, detect, find_masks, read_mask
 
 REAL = ("dsb2018_nuclei", "indoor_corridor_roboflow")
 SYNTHETIC = ("voc", "street", "nuclei", "trees")
+SHARD = 64  # files measured in one go
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def scan(masks: Set, *, linear: bool = False, local_width: bool = False) -> None
     """Read, measure and tally, as a scan's worker does it; ``linear`` includes local width."""
     options = ScanOptions(thickness=local_width)
     total = ShardResult()
-    for i in range(0, len(masks.files), SHARD_FILES):
-        files = masks.files[i : i + SHARD_FILES]
+    for i in range(0, len(masks.files), SHARD):
+        files = masks.files[i : i + SHARD]
         sampled = frozenset(files) if linear else frozenset()
         total.merge(measure_shard(Shard(masks.root, files, sampled, masks.encoding, options)))
 
@@ -134,7 +135,8 @@ def against_scikit_image(masks: Set, repeats: int) -> float:
     """How many times longer scikit-image takes than a scan, on the same few files."""
     scan(masks)
     scikit_image(masks.first(1))
-    return statistics.median(cpu(lambda: scikit_image(masks)) / cpu(lambda: scan(masks)) for _ in range(repeats))
+    times = [(cpu(lambda: scikit_image(masks)), cpu(lambda: scan(masks))) for _ in range(repeats)]
+    return statistics.median(slow / fast for slow, fast in times)
 
 
 def part_times(masks: Set, repeats: int) -> dict[str, float]:
@@ -165,8 +167,11 @@ def part_times(masks: Set, repeats: int) -> dict[str, float]:
         "linear": lambda: [survival.linear(r, o, k) for r, o, k in three],
         "local_width": lambda: [width.local_width(r, o) for r, o in both],
     }
-    times = [{"decode": cpu(lambda: decode(masks)), **{n: cpu(w) for n, w in work.items()}} for _ in range(repeats)]
-    return {name: statistics.median(t[name] / t["decode"] for t in times) for name in work}
+    work["decode"] = lambda: decode(masks)
+    times = [{name: cpu(each) for name, each in work.items()} for _ in range(repeats)]
+    return {
+        name: statistics.median(t[name] / t["decode"] for t in times) for name in work if name != "decode"
+    }
 
 
 def _plain(label_map: LabelMap) -> object:
@@ -210,13 +215,16 @@ def _print_row(cells: list[str]) -> None:
 
 def _print_ratios(sets: list[Set], arguments: argparse.Namespace) -> None:
     print("\nCPU time over that of cv2.imread of the same files; last column: scikit-image over the scan\n")
-    _print_row(["set", "files", "decode ms", "scan", "+ width", "+ linear", "+ both", "skimage"])
-    _print_row(["---"] * 8)
+    head = ["set", "files", "decode ms", "scan", "+ width", "+ linear", "+ both"]
+    head += [] if arguments.no_skimage else ["skimage"]
+    _print_row(head)
+    _print_row(["---"] * len(head))
     for masks in sets:
         r = ratios(masks, arguments.repeats)
         cells = [f"{r[name]:.2f}" for name in ("decode", "scan", "width", "linear", "sampled")]
-        slower = "" if arguments.no_skimage else f"{against_scikit_image(masks.first(arguments.skimage_files), 3):.0f}"
-        _print_row([masks.name[:11], str(len(masks.files)), *cells, slower])
+        if not arguments.no_skimage:
+            cells.append(f"{against_scikit_image(masks.first(arguments.skimage_files), 3):.1f}")
+        _print_row([masks.name[:11], str(len(masks.files)), *cells])
 
 
 def _print_parts(sets: list[Set], repeats: int) -> None:
@@ -253,7 +261,8 @@ def main() -> None:
     if arguments.memory_of:
         _print_memory_of(arguments.memory_of)
         return
-    packages = ", ".join(f"{p} {version(p)}" for p in ("numpy", "numba", "opencv-python-headless", "scikit-image"))
+    names = ("numpy", "numba", "opencv-python-headless", "scikit-image")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     print(f"{platform.platform()}, Python {platform.python_version()}, {packages}, {os.cpu_count()} CPUs")
     folders = _folders(arguments)
     if not folders:

@@ -71,6 +71,10 @@ Floor = Annotated[
 Sample = Annotated[
     int, typer.Option(min=10, metavar="N", help="Masks for linear survival, local width and the bootstrap.")
 ]
+Best = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Masks for survival at best too, 0.3 to 5 s each; 0: none."),
+]
 Thickness = Annotated[
     bool, typer.Option("--thickness", help="Local width on every mask, not only on the sample.")
 ]
@@ -126,6 +130,7 @@ def scan(
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
+    survival_best: Best = 0,
     thickness: Thickness = False,
     group: Group = None,
     strict: Strict = False,
@@ -140,6 +145,7 @@ def scan(
         (classes, background, ignore_index, instances, train_size),
         floor=floor,
         survival_sample=survival_sample,
+        survival_best=survival_best,
         thickness=thickness,
         group=group,
         strict=strict,

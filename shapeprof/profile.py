@@ -22,12 +22,13 @@ from .metrics.columns import STRIDES
 SCHEMA_VERSION = 1
 CONVEXITY_BINS = 501  # 0.002 wide; the last holds exactly 1
 PER_OCTAVE = 16
-LENGTH_BINS = PER_OCTAVE * 17  # up to 131,072 px
+LENGTH_BINS = PER_OCTAVE * 32  # up to 2^32 px, of length or of area
 SHARE_UNIT = 1 << 20  # fixed point for sums of shares
 RELIABLE_AREA = 200  # px, under which convexity of concave shapes reads high (see metrics.shape)
 EXTREMES_KEPT = 3
 
 Counts = NDArray[np.int64]
+Nesting = dict[tuple[int, int], tuple[int, int]]  # (outer, inner) class ids -> pixels, objects
 
 # name -> shape. First axis of a histogram: 0 truncated, 1 untruncated objects.
 _PARTS: dict[str, tuple[int, ...]] = {
@@ -41,9 +42,13 @@ _PARTS: dict[str, tuple[int, ...]] = {
     "reliable": (2,),  # measured objects of at least RELIABLE_AREA px
     "hole_count": (),
     "with_holes": (),
+    "hole_area": (),  # pixels in holes of measured objects
     "in_pieces": (),
+    "touching": (),  # of the measured
     "crofton": (2,),  # intercept counts: axis-parallel, diagonal
     "convexity": (2, CONVEXITY_BINS),  # measured objects
+    "convexity_filled": (2, CONVEXITY_BINS),  # measured objects, holes counted in
+    "concavity_depth": (2, LENGTH_BINS),  # the first bin: 1 px or less, which is none
     "convexity_reliable": (2, CONVEXITY_BINS),
     "convexity_area": (2, CONVEXITY_BINS),  # pixels of reliable objects, by their convexity
     "area": (2, LENGTH_BINS),
@@ -58,12 +63,28 @@ _PARTS: dict[str, tuple[int, ...]] = {
     "sampled_pixels": (),
     "sampled_objects": (),
     "sampled_reliable": (),
+    "judged": (),  # measured objects of at least 200 px: those that can be suspected
+    "suspected_merged": (),
     "width_pixels": (LENGTH_BINS,),  # pixels by local width
     "linear_lost": (5,),
     "linear_gained": (5,),
     "linear_share": (5,),
     "linear_kept": (5,),
     "linear_kept_reliable": (5,),
+    "best_images": (),  # the rest is over the masks of --survival-best only
+    "best_pixels": (),
+    "best_objects": (),
+    "best_reliable": (),
+    "best_lost": (5,),
+    "best_gained": (5,),
+    "best_share": (5,),
+    "best_kept": (5,),
+    "best_kept_reliable": (5,),
+}
+# protocol -> the parts that hold what it was computed on: pixels, measured and reliable objects
+_BASIS = {
+    "linear": ("sampled_pixels", "sampled_objects", "sampled_reliable"),
+    "best": ("best_pixels", "best_objects", "best_reliable"),
 }
 
 
@@ -113,6 +134,17 @@ class Extreme:
     box: tuple[int, int, int, int]  # min_row, min_col, max_row, max_col, half-open
 
 
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """One class in the holes of another."""
+
+    outer: int  # class id
+    inner: int
+    pixels: int  # of the inner class, in holes of objects of the outer class
+    objects: int  # of the inner class that lie there wholly, small ones too
+    share_of_inner: float  # of all the inner class's pixels
+
+
 @dataclass(frozen=True)
 class ClassView:
     """Statistics of one class, read from its tally. Undefined ones (nothing to read) are NaN."""
@@ -156,7 +188,27 @@ class ClassView:
         200 px (``"area"``), which is what rules read.
         """
         k = _quantile(self.histogram("convexity_area" if weight == "area" else "convexity"), q)
-        return math.nan if k < 0 else 1.0 if k == CONVEXITY_BINS - 1 else (k + 0.5) / (CONVEXITY_BINS - 1)
+        return _convexity(k)
+
+    def convexity_filled(self, q: float) -> float:
+        """Quantile of convexity with holes counted in, over measured objects, in (0, 1], within 0.001."""
+        return _convexity(_quantile(self.histogram("convexity_filled"), q))
+
+    def concavity_depth(self, q: float) -> float:
+        """Quantile of concavity depth over measured objects, px, within 2.2 %; 0 for 1 px or less."""
+        k = _quantile(self.histogram("concavity_depth"), q)
+        return 0.0 if k == 0 else math.nan if k < 0 else float(2 ** (k / PER_OCTAVE))
+
+    @property
+    def touching_share(self) -> float:
+        """Share of measured objects that touch another of their class; only with instance ids."""
+        return self.total("touching") / self.measured if self.measured else math.nan
+
+    @property
+    def suspected_merged_share(self) -> float:
+        """Share of the sampled objects of at least 200 px that are probably several objects."""
+        judged = self.total("judged")
+        return self.total("suspected_merged") / judged if judged else math.nan
 
     def length(self, name: str, q: float) -> float:
         """Quantile of ``extent``, ``feret``, ``mean_width``, ``area`` or ``width_pixels``, px, within 2.2 %."""
@@ -164,11 +216,14 @@ class ClassView:
         return math.nan if k < 0 else float(2 ** (k / PER_OCTAVE))
 
     def survival(self, stride: int, protocol: str = "linear") -> float:
-        """Pixel-pooled IoU of the class after a round trip to ``stride``. In [0, 1]; 1 at stride 1."""
+        """Pixel-pooled IoU of the class after a round trip to ``stride``. In [0, 1]; 1 at stride 1.
+
+        Protocols: ``linear``, ``nearest``, and ``best`` (NaN unless scanned with ``survival_best``).
+        """
         if stride == 1:
             return 1.0
         k = STRIDES.index(stride)
-        pixels = 2 * self.total("sampled_pixels" if protocol == "linear" else "pixels")  # two phases
+        pixels = 2 * self.total("pixels" if protocol == "nearest" else _BASIS[protocol][0])  # two phases
         lost = float(part(self.tally, f"{protocol}_lost")[k])
         gained = float(part(self.tally, f"{protocol}_gained")[k])
         return (pixels - lost) / (pixels + gained) if pixels else math.nan
@@ -176,22 +231,20 @@ class ClassView:
     def recall(self, stride: int, protocol: str = "linear", *, reliable: bool = True) -> float:
         """Share of objects that keep at least half of their pixels at ``stride``. In [0, 1].
 
-        ``reliable``: only objects of at least 200 px (linear protocol), else all measured ones.
+        ``reliable``: only objects of at least 200 px (not with nearest), else all measured ones.
         """
         if stride == 1:
             return 1.0
-        reliable = reliable and protocol == "linear"
+        reliable = reliable and protocol != "nearest"
         k = STRIDES.index(stride)
-        if protocol == "nearest":
-            objects = float(self.measured)
-        else:
-            objects = self.total("sampled_reliable" if reliable else "sampled_objects")
+        basis = _BASIS.get(protocol)
+        objects = self.total(basis[2 if reliable else 1]) if basis else float(self.measured)
         kept = part(self.tally, f"{protocol}_kept" + ("_reliable" if reliable else ""))[k]
         return float(kept) / objects if objects else math.nan
 
     def per_object(self, stride: int, protocol: str = "linear") -> float:
         """Mean over measured objects of the share of their own pixels kept at ``stride``. In [0, 1]."""
-        objects = self.total("sampled_objects") if protocol == "linear" else float(self.measured)
+        objects = float(self.measured) if protocol == "nearest" else self.total(_BASIS[protocol][1])
         share = part(self.tally, f"{protocol}_share")[STRIDES.index(stride)]
         return float(share) / SHARE_UNIT / objects if objects else math.nan
 
@@ -200,6 +253,11 @@ class ClassView:
         """Crofton perimeter of all objects, px."""
         axis, diagonal = part(self.tally, "crofton")
         return float(math.pi / 8 * (axis + diagonal / math.sqrt(2)))
+
+
+def _convexity(k: int) -> float:
+    """The convexity that bin ``k`` stands for; NaN for no bin."""
+    return math.nan if k < 0 else 1.0 if k == CONVEXITY_BINS - 1 else (k + 0.5) / (CONVEXITY_BINS - 1)
 
 
 def _quantile(histogram: NDArray[Any], q: float) -> int:
@@ -241,6 +299,7 @@ class Profile:
     arguments: dict[str, Any] = field(default_factory=dict)
     tool_version: str = ""
     log: dict[str, Any] = field(default_factory=dict)  # time, place: differs between equal scans
+    nesting: Nesting = field(default_factory=dict)  # (outer, inner) class: pixels and objects in its holes
 
     @property
     def images(self) -> int:
@@ -270,6 +329,14 @@ class Profile:
             members.setdefault(f"mask {path}" if group is None else f"group {group}", []).append(tallies)
         return tuple(merge_tallies(members[key]) for key in sorted(members))
 
+    def nested(self) -> tuple[Nested, ...]:
+        """Which classes lie in the holes of which, by id."""
+        found = []
+        for (outer, inner), (pixels, objects) in sorted(self.nesting.items()):
+            whole = int(part(self.totals[inner], "pixels")) if inner in self.totals else 0
+            found.append(Nested(outer, inner, pixels, objects, pixels / whole if whole else math.nan))
+        return tuple(found)
+
     def crop_sides(self, q: float) -> tuple[float, float]:
         """The q-quantile of mask heights and widths, px."""
         sides = []
@@ -279,6 +346,16 @@ class Profile:
             order = np.argsort(values, kind="stable")
             sides.append(float(values[order][_quantile(counts[order], q)]) if values.size else math.nan)
         return sides[0], sides[1]
+
+
+def merge_nesting(parts: Iterable[Mapping[tuple[int, int], tuple[int, int]]]) -> Nesting:
+    """Sum of nested pixels and objects by pair of classes."""
+    merged: Nesting = {}
+    for nesting in parts:
+        for pair, (pixels, objects) in nesting.items():
+            before = merged.get(pair, (0, 0))
+            merged[pair] = (before[0] + pixels, before[1] + objects)
+    return dict(sorted(merged.items()))
 
 
 def merge_tallies(parts: Iterable[Mapping[int, Counts]]) -> dict[int, Counts]:

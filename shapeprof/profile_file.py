@@ -81,16 +81,32 @@ def _class_block(profile: Profile, view: ClassView) -> dict[str, Any]:
         "feret": percentiles("feret", 25, 50, 75, 90),
         "area": percentiles("area", 5, 50, 95),
         "perimeter": number(view.perimeter),
-        "holes": {"count": int(view.total("hole_count")), "objects": int(view.total("with_holes"))},
+        "holes": {
+            "count": int(view.total("hole_count")),
+            "objects": int(view.total("with_holes")),
+            "pixels": int(view.total("hole_area")),
+        },
+        "convexity_filled": {"p50": number(view.convexity_filled(0.5))},
+        "concavity_depth": {f"p{p}": number(view.concavity_depth(p / 100)) for p in (50, 90)},
+        "crowding": {
+            "touching_share": number(view.touching_share),
+            "suspected_merged_share": number(view.suspected_merged_share),
+        },
+        "nesting": [nested for nested in _nesting(profile) if nested["outer"] == view.id],
         "survival": {str(s): _survival_block(view, s) for s in STRIDES},
         "sampled_images": int(view.total("sampled_images")),
     }
+
+
+def _nesting(profile: Profile) -> list[dict[str, Any]]:
+    return [{**asdict(n), "share_of_inner": number(n.share_of_inner)} for n in profile.nested()]
 
 
 def _survival_block(view: ClassView, stride: int) -> dict[str, float | None]:
     return {
         "nearest": number(view.survival(stride, "nearest")),
         "linear": number(view.survival(stride)),
+        "best": number(view.survival(stride, "best")),
         "per_object": number(view.per_object(stride)),
         "recall": number(view.recall(stride)),
         "per_object_nearest": number(view.per_object(stride, "nearest")),
@@ -119,6 +135,7 @@ def dump(profile: Profile) -> str:
         "background_pixels": profile.background_pixels,
         "sizes": [[h, w, profile.sizes[h, w]] for h, w in sorted(profile.sizes)],
         "classes": classes_block(profile),
+        "nesting": _nesting(profile),
         "issues": [asdict(issue) for issue in profile.issues],
         "extremes": {
             str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()}
@@ -209,4 +226,5 @@ def _build(data: dict[str, Any]) -> Profile:
         arguments=data["arguments"],
         tool_version=data["tool_version"],
         log=data["log"],
+        nesting={(n["outer"], n["inner"]): (n["pixels"], n["objects"]) for n in data.get("nesting", ())},
     )

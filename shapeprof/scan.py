@@ -24,7 +24,7 @@ from .labelmap import Issue
 from .metrics.columns import COLUMNS
 from .metrics.kernel import cache_folder
 from .metrics.measure import MaskMeasurement, measure
-from .profile import Counts, Extreme, Ledger, Profile, merge_tallies, part
+from .profile import Counts, Extreme, Ledger, Nesting, Profile, merge_nesting, merge_tallies, part
 from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask
 from .tally import extremes, merge_extremes, tally
 
@@ -47,6 +47,7 @@ class ScanOptions:
     group: str | None = None  # pattern over mask paths: what it captures is resampled together
     strict: bool = False  # an unreadable mask is an error
     workers: int = 0  # processes; 0: one per CPU core, and none beside this one for small sets
+    survival_best: int = 0  # masks that survival at best is computed on, 0.3 to 5 s each
 
     def arguments(self) -> dict[str, Any]:
         """What is recorded in the profile."""
@@ -57,6 +58,7 @@ class ScanOptions:
             **read,
             "floor": self.floor,
             "survival_sample": self.survival_sample,
+            "survival_best": self.survival_best,
             "thickness": self.thickness,
             "group": self.group,
         }
@@ -71,6 +73,7 @@ class Shard:
     sampled: frozenset[str]
     encoding: Encoding
     options: ScanOptions
+    best: frozenset[str] = frozenset()  # those of ``files`` that survival at best is computed on
 
 
 @dataclass
@@ -80,6 +83,7 @@ class ShardResult:
     totals: dict[int, Counts] = field(default_factory=dict)
     sample: list[tuple[str, dict[int, Counts]]] = field(default_factory=list)
     extremes: dict[int, dict[str, tuple[Extreme, ...]]] = field(default_factory=dict)
+    nesting: Nesting = field(default_factory=dict)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
     digests: list[tuple[str, str]] = field(default_factory=list)
@@ -94,6 +98,7 @@ class ShardResult:
         """Add what ``other`` counted, rows excepted."""
         self.totals = merge_tallies((self.totals, other.totals))
         self.extremes = merge_extremes(self.extremes, other.extremes)
+        self.nesting = merge_nesting((self.nesting, other.nesting))
         for size, n in other.sizes.items():
             self.sizes[size] = self.sizes.get(size, 0) + n
         self.sample += other.sample
@@ -109,6 +114,7 @@ class ShardResult:
         if sampled:
             self.sample.append((measurement.path, tallies))
         self.extremes = merge_extremes(self.extremes, extremes(measurement, background))
+        self.nesting = merge_nesting((self.nesting, measurement.nesting))
         self.sizes[measurement.size] = self.sizes.get(measurement.size, 0) + 1
         self.digests.append((measurement.path, measurement.digest))
         self.read += 1
@@ -131,7 +137,13 @@ def measure_shard(shard: Shard) -> ShardResult:
             result.issues.append(Issue("error", error.code, error.message, path))
             continue
         options = shard.options
-        measured = measure(label_map, floor=options.floor, sampled=sampled, thickness=options.thickness)
+        measured = measure(
+            label_map,
+            floor=options.floor,
+            sampled=sampled,
+            thickness=options.thickness,
+            best=path in shard.best,
+        )
         result.issues += issues
         result.add(measured, label_map.classes.background, sampled)
     return result
@@ -161,8 +173,9 @@ def scan_masks(
     prepare_output(out)
     encoding = detect(folder, options.read)
     sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
+    best = frozenset(smallest_hashes(folder.files, options.survival_best))
     shards = [
-        Shard(folder.root, files, sample & frozenset(files), encoding, options)
+        Shard(folder.root, files, sample & frozenset(files), encoding, options, best & frozenset(files))
         for files in runs_of(folder.files)
     ]
     if progress:
@@ -241,6 +254,7 @@ def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total
         totals=total.totals,
         sample=tuple(sorted(total.sample)),
         extremes=total.extremes,
+        nesting=total.nesting,
         issues=issues,
         fingerprint=digest.hexdigest(),
         arguments=options.arguments(),

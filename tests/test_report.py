@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from shapeprof.labelmap import Issue
-from shapeprof.profile import Profile
+from shapeprof.labelmap import ClassTable, Issue, LabelMap
+from shapeprof.metrics.measure import measure
+from shapeprof.profile import Profile, merge_tallies
 from shapeprof.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
 from shapeprof.report.text import bar, big, duration, percent, printable, quantity, spark
+from shapeprof.tally import tally
 
 from .builders import crosses, discs, profile_of, strips
 
@@ -94,3 +97,13 @@ def test_small_pieces() -> None:
     assert duration(30) == "30 s" and duration(600) == "10 min" and duration(3 * 86400) == "3 days"
     assert printable("a\nb\udcff") == "a\\nb\\udcff"
     assert len(printable("x" * 4000)) == 200
+
+
+def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
+    masks = discs(12, 20, per_image=9)
+    profile = profile_of(masks)
+    assert "at best" not in shown(profile, 100)
+    tallies = [tally(measure(LabelMap(m, ClassTable(profile.names), ""), best=True), 0) for m in masks[:2]]
+    unmeasured = [tally(measure(LabelMap(m, ClassTable(profile.names), "")), 0) for m in masks[2:]]
+    text = shown(replace(profile, totals=merge_tallies(tallies + unmeasured)), 100)
+    assert "at best" in text and "At best: logits optimised for the mask itself, on 2 masks." in text

@@ -191,3 +191,25 @@ def test_the_sample_does_not_depend_on_order() -> None:
 
 def test_options_that_change_nothing_measured_are_not_recorded() -> None:
     assert replace(ScanOptions(), workers=7).arguments() == ScanOptions().arguments()
+
+
+def test_survival_at_best_is_computed_on_the_masks_asked_for(masks: Path, tmp_path: Path) -> None:
+    plain = scan_masks(masks, ScanOptions(workers=1), tmp_path / "plain")
+    assert plain.arguments["survival_best"] == 0
+    assert classes_block(plain)[0]["survival"]["8"]["best"] is None
+    options = ScanOptions(workers=1, survival_best=3)
+    profile = scan_masks(masks, options, tmp_path / "one")
+    scan_masks(masks, replace(options, workers=2), tmp_path / "two")
+    assert without_log(tmp_path / "one/profile.json") == without_log(tmp_path / "two/profile.json")
+    view = profile.classes()[0]
+    assert view.total("best_images") == 3
+    chosen = set(scanner.smallest_hashes(tuple(path for path, _ in profile.sample), 3))
+    same = [tallies[1] for path, tallies in profile.sample if path in chosen]
+    of_those = replace(view, tally=sum(same[1:], same[0]))
+    for s in (2, 4, 8, 16, 32):
+        best = view.survival(s, "best")
+        assert of_those.survival(s) <= best <= 1
+        assert best == pytest.approx(classes_block(profile)[0]["survival"][str(s)]["best"], rel=1e-5)
+        assert 0 <= view.recall(s, "best") <= 1 and 0 <= view.per_object(s, "best") <= 1
+    assert of_those.survival(16) < view.survival(16, "best")
+    assert load(tmp_path / "one/profile.json").classes()[0].survival(8, "best") == view.survival(8, "best")

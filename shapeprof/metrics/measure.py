@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from shapeprof.labelmap import LabelMap
 
-from . import shape, survival, width
-from .columns import STRIDES
-from .runs import NO_OBJECT, Ints, Objects, Runs, encode, find_objects
+from . import best as best_survival
+from . import concavity, crowding, holes, shape, survival, width
+from .columns import COLUMNS, STRIDES
+from .members import members
+from .runs import Ints, Objects, Runs, encode, find_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ClassSums:
     nearest: Ints  # (2, 5) pixels lost and gained, summed over the phases
     linear: Ints | None  # the same for the linear protocol; None outside the sample
     widths: NDArray[np.float32] | None  # (pixels,) local width of each pixel, px; None outside the sample
+    best: Ints | None = None  # lost and gained at best; None unless asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,17 @@ class MaskMeasurement:
     crofton: Ints  # (2, n) exact intercept counts behind the perimeter
     linear_lost: Ints | None  # (n, 5) pixels of each object lost under the linear protocol
     classes: dict[int, ClassSums]  # by class id, background included
+    best_lost: Ints | None = None  # (n, 5) pixels of each object lost at best; None unless asked for
+    nesting: holes.Nesting = field(default_factory=dict)  # (outer, inner) classes: pixels, whole objects
 
 
 def measure(
-    label_map: LabelMap, *, floor: int = 32, sampled: bool = True, thickness: bool = False
+    label_map: LabelMap,
+    *,
+    floor: int = 32,
+    sampled: bool = True,
+    thickness: bool = False,
+    best: bool = False,
 ) -> MaskMeasurement:
     """Measure all objects of a label map.
 
@@ -49,6 +59,7 @@ def measure(
         floor: objects under this area (px) are counted but marked as not measured.
         sampled: whether to compute linear survival and local width too.
         thickness: whether to compute local width even when not sampled.
+        best: whether to compute survival at best too, which takes seconds.
     """
     background, ignored = label_map.classes.background, label_map.ignore_index
     runs = encode(label_map)
@@ -57,7 +68,28 @@ def measure(
     ranked = survival.ranked(runs, background, ignored)
     nearest = survival.nearest(runs, objects, ranked)
     linear = survival.linear(runs, objects, ranked) if sampled else None
-    widths, owner = width.local_width(runs, objects) if sampled or thickness else (None, None)
+    at_best = best_survival.best(runs, objects, ranked) if best else None
+    grouped = members(runs, objects)
+    merged = np.full(outline.area.size, np.nan)
+    widths = width_sums = None
+    if sampled or thickness:
+        distances = width.squared_distance(runs, objects)
+        width_map = width.local_width(runs, objects, distances)[0]
+        widths, width_sums = width.collect(width_map, runs, objects, outline.area)
+        if sampled:
+            merged = crowding.suspected_merged(
+                runs, grouped, distances[0], outline.area, outline.hull_area, outline.box
+            )
+    gaps = holes.gaps(runs, grouped, shape.hole_count(objects))
+    hole_area = holes.hole_area(runs, gaps, outline.area.size)
+    more = {
+        "convexity_filled": holes.convexity_filled(outline.area, hole_area, outline.hull_area),
+        "concavity_depth": concavity.concavity_depth(runs, grouped, outline.area, outline.hull_area),
+        "hole_area": hole_area,
+        "hole_share": holes.hole_share(outline.area, hole_area),
+        "touching": crowding.touching(runs, objects),
+        "suspected_merged": merged,
+    }
     crofton = shape.crofton_counts(outline, objects)
     pixels = _pixels(runs)
     return MaskMeasurement(
@@ -66,16 +98,19 @@ def measure(
         size=(label_map.labels.shape[0], label_map.labels.shape[1]),
         ignored=pixels.get(ignored, 0),
         rows=_rows(
-            objects, outline, crofton, nearest, _mean_local_width(widths, owner, outline), label_map, floor
+            objects, outline, crofton, nearest, _mean_local_width(width_sums, outline), more, label_map, floor
         ),
         crofton=np.stack(crofton),
         linear_lost=None if linear is None else linear.object_lost,
+        best_lost=None if at_best is None else at_best.object_lost,
+        nesting=holes.nesting(runs, objects, gaps, background, ignored),
         classes={
             int(c): ClassSums(
                 pixels=pixels[int(c)],
                 nearest=np.stack((nearest.lost[k], nearest.gained[k])),
                 linear=None if linear is None else np.stack((linear.lost[k], linear.gained[k])),
-                widths=None if widths is None else _class_widths(widths, owner, objects, int(c)),
+                best=None if at_best is None else np.stack((at_best.lost[k], at_best.gained[k])),
+                widths=None if widths is None else widths.get(int(c), np.zeros(0, np.float32)),
             )
             for k, c in enumerate(ranked)
         },
@@ -87,23 +122,9 @@ def _pixels(runs: Runs) -> dict[int, int]:
     return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
 
 
-def _class_widths(
-    widths: NDArray[np.float32], owner: NDArray[np.int32] | None, objects: Objects, class_id: int
-) -> NDArray[np.float32]:
-    inside = owner != NO_OBJECT
-    assert owner is not None
-    of_class = objects.class_id[owner[inside]] == class_id
-    values: NDArray[np.float32] = widths[inside][of_class]
-    return values
-
-
-def _mean_local_width(
-    widths: NDArray[np.float32] | None, owner: NDArray[np.int32] | None, outline: shape.Outline
-) -> NDArray[np.float64]:
-    if widths is None or owner is None:
+def _mean_local_width(sums: NDArray[np.float64] | None, outline: shape.Outline) -> NDArray[np.float64]:
+    if sums is None:
         return np.full(outline.area.size, np.nan)
-    inside = owner != NO_OBJECT
-    sums = np.bincount(owner[inside], weights=widths[inside], minlength=outline.area.size)
     result: NDArray[np.float64] = sums / outline.area
     return result
 
@@ -114,6 +135,7 @@ def _rows(
     crofton: tuple[Ints, Ints],
     nearest: survival.Survival,
     local_width: NDArray[np.float64],
+    more: dict[str, NDArray[Any]],
     label_map: LabelMap,
     floor: int,
 ) -> dict[str, NDArray[Any]]:
@@ -134,6 +156,8 @@ def _rows(
         "convexity": shape.convexity(outline),
         "hole_count": shape.hole_count(objects),
         "perimeter": perimeter,
+        "isoperimetric_quotient": 4 * np.pi * outline.area / perimeter**2,
+        "boundary_density": perimeter / outline.area,
         "feret_max": outline.feret_max,
         "extent": np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]).astype(np.int32),
         "mean_width": shape.mean_width(outline.area, perimeter),
@@ -142,7 +166,8 @@ def _rows(
         "truncated": (box[:, 0] == 0) | (box[:, 1] == 0) | (box[:, 2] == height) | (box[:, 3] == columns),
         "borders_ignored": objects.borders_ignored,
         "measured": outline.area >= floor,
+        **more,
     }
     for k, s in enumerate(STRIDES):
         rows[f"survival_nearest_{s}"] = kept[:, k]
-    return rows
+    return {column.name: rows[column.name] for column in COLUMNS}

@@ -6,7 +6,7 @@ mask has 30 to 100 times fewer runs than pixels, so no later step touches a pixe
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,14 @@ class Objects(NamedTuple):
 
 @kernel
 def _encode(labels, instances, use_instances):  # type: ignore[no-untyped-def]
+    """Runs of every row. Eight pixels at a time are passed over when none differs from its left neighbour."""
     height, width = labels.shape
+    words = (width + 7) // 8
+    changes = np.zeros(8 * words, np.uint8)
+    eight_changes = changes.view(np.uint64)
     capacity = max(1024, 4 * height)
     row = np.empty(height + 1, np.int64)
-    start = np.empty(capacity, np.int32)
-    value = np.empty(capacity, np.int32)
+    start, value = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
     key = np.empty(capacity, np.int64)
     n = 0
     for y in range(height):
@@ -58,27 +61,26 @@ def _encode(labels, instances, use_instances):  # type: ignore[no-untyped-def]
         if n + width > capacity:
             capacity = 2 * (n + width)
             start, value, key = _grown(start, capacity), _grown(value, capacity), _grown(key, capacity)
-        line = labels[y]
-        x = 0
-        while x < width:
-            current = line[x]
-            start[n] = x
-            value[n] = current
-            if use_instances:
-                ids = instances[y]
-                identity = ids[x]
-                key[n] = identity
-                x += 1
-                while x < width and line[x] == current and ids[x] == identity:
-                    x += 1
-            else:
-                key[n] = current
-                x += 1
-                while x < width and line[x] == current:
-                    x += 1
-            n += 1
+        line, ids = labels[y], instances[y]
+        if use_instances:
+            for x in range(1, width):
+                changes[x] = (line[x] != line[x - 1]) | (ids[x] != ids[x - 1])
+        else:
+            for x in range(1, width):
+                changes[x] = line[x] != line[x - 1]
+        changes[0] = 1
+        for word in range(words):
+            if eight_changes[word]:
+                for x in range(8 * word, 8 * word + 8):
+                    if changes[x]:
+                        start[n], value[n] = x, line[x]
+                        key[n] = ids[x] if use_instances else line[x]
+                        n += 1
     row[height] = n
-    return row, start[:n].copy(), value[:n].copy(), key[:n].copy()
+    stop = np.empty(n, np.int32)
+    stop[:-1] = start[1:n]
+    stop[row[1:] - 1] = width
+    return row, start[:n].copy(), stop, value[:n].copy(), key[:n].copy()
 
 
 @kernel
@@ -90,23 +92,10 @@ def _grown(old, capacity):  # type: ignore[no-untyped-def]
 
 def encode(label_map: LabelMap) -> Runs:
     """The runs of a label map."""
-    labels = label_map.labels
-    instances = label_map.instances
-    row, start, value, key = _encode(
-        labels, labels if instances is None else instances, instances is not None
-    )
-    stop = np.empty_like(start)
-    stop[:-1] = start[1:]
-    stop[row[1:] - 1] = labels.shape[1]
-    return Runs(row, start, stop, value, key, labels.shape[1], instances is not None)
-
-
-@kernel
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
+    labels, instances = label_map.labels, label_map.instances
+    use_instances = instances is not None
+    row, start, stop, value, key = _encode(labels, instances if use_instances else labels, use_instances)
+    return Runs(row, start, stop, value, key, labels.shape[1], use_instances)
 
 
 @kernel
@@ -119,10 +108,8 @@ def _connect(row, start, stop, value, key, is_object, ignored):  # type: ignore[
     near_ignored = np.zeros(n, np.bool_)
     for y in range(row.size - 1):
         for i in range(row[y] + 1, row[y + 1]):
-            if value[i] == ignored:
-                near_ignored[i - 1] = True
-            if value[i - 1] == ignored:
-                near_ignored[i] = True
+            near_ignored[i - 1] |= value[i] == ignored
+            near_ignored[i] |= value[i - 1] == ignored
         if y + 2 >= row.size:
             break
         first, end = row[y + 1], row[y + 2]
@@ -132,23 +119,59 @@ def _connect(row, start, stop, value, key, is_object, ignored):  # type: ignore[
                 first += 1
             j = first
             while j < end and start[j] <= b:
-                c, d = start[j], stop[j]
                 if is_object[i] and key[i] == key[j] and value[i] == value[j]:
+                    c, d = start[j], stop[j]
                     links[i] += 1
                     overlap[i, 0] += max(0, min(b, d) - max(a, c))
                     overlap[i, 1] += max(0, min(b + 1, d) - max(a + 1, c))
                     overlap[i, 2] += max(0, min(b - 1, d) - max(a - 1, c))
-                    p, q = _root(parent, i), _root(parent, j)
-                    if p != q:
-                        parent[max(p, q)] = min(p, q)
+                    p, q = i, j
+                    while parent[p] != p:
+                        parent[p] = parent[parent[p]]
+                        p = parent[p]
+                    while parent[q] != q:
+                        parent[q] = parent[parent[q]]
+                        q = parent[q]
+                    parent[max(p, q)] = min(p, q)
                 elif value[j] == ignored:
                     near_ignored[i] = True
                 elif value[i] == ignored:
                     near_ignored[j] = True
                 j += 1
-    for i in range(n):
-        parent[i] = _root(parent, i)
     return parent, links, overlap, near_ignored
+
+
+@kernel
+def _components(parent, is_object):  # type: ignore[no-untyped-def]
+    """Component of each run, in order of their first runs, and these; the parent of a run is never after it."""
+    component = np.full(parent.size, NO_OBJECT, np.int32)
+    first_run = np.empty(parent.size, np.int64)
+    n = 0
+    for i in range(parent.size):
+        if is_object[i]:
+            if parent[i] == i:
+                component[i] = n
+                first_run[n] = i
+                n += 1
+            else:
+                component[i] = component[parent[i]]
+    return component, first_run[:n].copy()
+
+
+@kernel
+def _sums(of_run, links, overlap, near_ignored, n):  # type: ignore[no-untyped-def]
+    """Columns of runs summed by object: runs, links, overlaps, whether any run has an ignored neighbour."""
+    runs_of, links_of = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    overlap_of, near_of = np.zeros((n, 3), np.int64), np.zeros(n, np.bool_)
+    for i in range(of_run.size):
+        k = of_run[i]
+        if k >= 0:
+            runs_of[k] += 1
+            links_of[k] += links[i]
+            for direction in range(3):
+                overlap_of[k, direction] += overlap[i, direction]
+            near_of[k] |= near_ignored[i]
+    return runs_of, links_of, overlap_of, near_of
 
 
 def find_objects(runs: Runs, background: int | None, ignored: int) -> Objects:
@@ -160,34 +183,26 @@ def find_objects(runs: Runs, background: int | None, ignored: int) -> Objects:
     is_object = (runs.value != ignored) & (runs.value != (-1 if background is None else background))
     if runs.by_instance:
         is_object &= runs.key != 0
-    parent, links, overlap, near = _connect(*runs[:5], is_object, ignored)
-    roots = parent[is_object]
-    component_first, component = np.unique(roots, return_inverse=True)
+    parent, links, overlap, near_ignored = _connect(*runs[:5], is_object, ignored)
+    of_run, first_run = _components(parent, is_object)
+    pieces = np.ones(first_run.size, np.int64)
+    instance = np.zeros(first_run.size, np.int64)
     if runs.by_instance:
-        ids, of = _by_first_appearance(runs.key[is_object])
-        pieces = np.bincount(_by_first_appearance(runs.key[component_first])[1], minlength=ids.size)
-    else:
-        of, pieces = component, np.ones(component_first.size, np.int64)
-    n = pieces.size
-    of_run = np.full(runs.start.size, NO_OBJECT, np.int32)
-    of_run[is_object] = of
-    first_run = np.full(n, runs.start.size, np.int64)
-    np.minimum.at(first_run, of, np.flatnonzero(is_object))
-    sums = [_sum(of, column[is_object], n) for column in (links, *overlap.T)]
+        instance, of_component = _by_first_appearance(runs.key[first_run])
+        pieces = np.bincount(of_component, minlength=instance.size)
+        first_run = first_run[np.unique(of_component, return_index=True)[1]]
+        of_run = np.append(of_component, NO_OBJECT).astype(np.int32)[of_run]
+    sums = _sums(of_run, links, overlap, near_ignored, first_run.size)
     return Objects(
         of_run=of_run,
         class_id=runs.value[first_run],
-        instance=runs.key[first_run] if runs.by_instance else np.zeros(n, np.int64),
-        runs=np.bincount(of, minlength=n),
-        links=sums[0],
-        overlap=np.stack(sums[1:], axis=1),
+        instance=instance,
+        runs=sums[0],
+        links=sums[1],
+        overlap=sums[2],
         pieces=pieces,
-        borders_ignored=_sum(of, near[is_object], n) > 0,
+        borders_ignored=sums[3],
     )
-
-
-def _sum(of: Ints, values: NDArray[Any], n: int) -> Ints:
-    return np.bincount(of, weights=values, minlength=n).astype(np.int64)
 
 
 def _by_first_appearance(keys: Ints) -> tuple[Ints, Ints]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .kernel import kernel
-from .runs import NO_OBJECT, Ints, Objects, Runs
+from .members import members
+from .runs import Ints, Objects, Runs
 
 
 class Outline(NamedTuple):
@@ -46,14 +47,12 @@ def _chain(ys, xs, n, side, hull_y, hull_x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _outlines(row, start, stop, of_run, order, first, width):  # type: ignore[no-untyped-def]
+def _outlines(order, first, row_of, start, stop, width):  # type: ignore[no-untyped-def]
     """Per object: area, box, doubled hull area with boundary points counted in, Feret diameter."""
-    n, height = first.size - 1, row.size - 1
+    n = first.size - 1
+    height = row_of[-1] + 1
     area, box = np.zeros(n, np.int64), np.zeros((n, 4), np.int64)
     hull, feret = np.zeros(n, np.int64), np.zeros(n)
-    row_of = np.empty(start.size, np.int64)
-    for y in range(height):
-        row_of[row[y] : row[y + 1]] = y
     ys, lefts, rights = np.empty(height, np.int64), np.empty(height, np.int64), np.empty(height, np.int64)
     ly, lx = np.empty(height, np.int64), np.empty(height, np.int64)
     ry, rx = np.empty(height, np.int64), np.empty(height, np.int64)
@@ -97,13 +96,8 @@ def _outlines(row, start, stop, of_run, order, first, width):  # type: ignore[no
 
 def outline(runs: Runs, objects: Objects) -> Outline:
     """Area, box, hull and Feret diameter of every object, from its leftmost and rightmost pixels per row."""
-    n = objects.class_id.size
-    of = objects.of_run
-    order = np.argsort(of, kind="stable")[np.count_nonzero(of == NO_OBJECT) :]
-    first = np.concatenate(([0], np.cumsum(objects.runs)))
-    if n == 0:
-        return Outline(np.zeros(0, np.int64), np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.zeros(0))
-    return Outline(*_outlines(runs.row, runs.start, runs.stop, of, order, first, runs.width))
+    gathered = members(runs, objects)
+    return Outline(*_outlines(*gathered, runs.start, runs.stop, runs.width))
 
 
 def convexity(outline: Outline) -> NDArray[np.float64]:

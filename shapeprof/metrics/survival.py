@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .columns import STRIDES
 from .kernel import kernel
-from .runs import Ints, Objects, Runs
+from .runs import Ints, Objects, Runs, _grown
 
 PHASES = 2
 
@@ -37,7 +37,7 @@ class Survival(NamedTuple):
 
 def ranked(runs: Runs, background: int | None, ignored: int) -> NDArray[np.int32]:
     """Class ids present, ascending, background last: the order in which ties are decided."""
-    ids = np.unique(runs.value)
+    ids = np.flatnonzero(np.bincount(runs.value))
     ids = ids[ids != ignored]
     if background is not None and background in ids:
         ids = np.concatenate((ids[ids != background], [background]))
@@ -66,20 +66,22 @@ def _differences(row, start, stop, rank):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _mark(row, start, rank, differences, s, top, left, mixed):  # type: ignore[no-untyped-def]
+def _mark(row, start, rank, differences, shift, top, left, mixed):  # type: ignore[no-untyped-def]
     """Set ``mixed`` (cells) where a cell of the grid shifted by (top, left) holds more than one value."""
     mixed[:] = 0
+    inside = (1 << shift) - 1
     for y in range(row.size - 1):
-        cy = (y + top) // s
+        cy = (y + top) >> shift
         for i in range(row[y] + 1, row[y + 1]):
             at = start[i] + left
-            if at % s and rank[i] != rank[i - 1]:
-                mixed[cy, at // s] = 1
+            if at & inside and rank[i] != rank[i - 1]:
+                mixed[cy, at >> shift] = 1
     for d in range(differences.shape[0]):
         y = differences[d, 0]
-        cy = (y + top) // s
-        if (y + 1 + top) // s == cy:
-            for cx in range((differences[d, 1] + left) // s, (differences[d, 2] - 1 + left) // s + 1):
+        cy = (y + top) >> shift
+        if (y + 1 + top) >> shift == cy:
+            from_cell, to_cell = (differences[d, 1] + left) >> shift, (differences[d, 2] - 1 + left) >> shift
+            for cx in range(from_cell, to_cell + 1):
                 mixed[cy, cx] = 1
 
 
@@ -115,45 +117,91 @@ def _pool_cell(row, start, stop, rank, at, y0, x0, s, counts):  # type: ignore[n
 
 @kernel
 def _nearest(row, start, stop, rank, of_run, differences, n_classes, n_objects, strides):  # type: ignore[no-untyped-def]
+    """Band by band of s rows: note the cells that hold a boundary, then count each cell and score it.
+
+    One long function on purpose: helpers that take arrays cost more here than what they do.
+    """
     height, width = row.size - 1, stop[-1]
     lost = np.zeros((n_classes, strides.size), np.int64)
     gained = np.zeros((n_classes, strides.size), np.int64)
     object_lost = np.zeros((n_objects, strides.size), np.int64)
     counts = np.zeros(n_classes, np.int64)
+    cursor = np.empty(strides[-1], np.int64)
+    part_run, part_size = np.empty(strides[-1] ** 2, np.int64), np.empty(strides[-1] ** 2, np.int64)
+    touched = np.zeros(width // 16 * 8 + 64, np.uint8)  # per cell of the band
+    eight_touched = touched.view(np.uint64)
     for k in range(strides.size):
-        s = strides[k]
-        cursor = np.zeros(s, np.int64)
+        s, shift = strides[k], k + 1
         for phase in (0, s // 2):
             top, left = (-height % s) // 2 + phase, (-width % s) // 2 + phase
-            mixed = np.empty(((height + top - 1) // s + 1, (width + left - 1) // s + 1), np.uint8)
-            _mark(row, start, rank, differences, s, top, left, mixed)
-            for cy in range(mixed.shape[0]):
-                y0 = cy * s - top
+            words = ((width + left - 1) // s + 8) // 8
+            d = 0
+            for y0 in range(-top, height, s):
                 first, last = max(0, y0), min(height, y0 + s)
                 for y in range(first, last):
                     cursor[y - first] = row[y]
-                for cx in range(mixed.shape[1]):
-                    if not mixed[cy, cx]:
+                    for i in range(row[y] + 1, row[y + 1]):
+                        at = start[i] + left
+                        if at & (s - 1) and rank[i] != rank[i - 1]:
+                            touched[at >> shift] = 1
+                while d < differences.shape[0] and differences[d, 0] < last - 1:
+                    from_cell = (differences[d, 1] + left) >> shift
+                    to_cell = (differences[d, 2] - 1 + left) >> shift
+                    for cx in range(from_cell, to_cell + 1):
+                        touched[cx] = 1
+                    d += 1
+                while d < differences.shape[0] and differences[d, 0] == last - 1:
+                    d += 1
+                above, below = first - y0, y0 + s - last  # rows of padding
+                for word in range(words):
+                    if not eight_touched[word]:
                         continue
-                    x0 = cx * s - left
-                    _pool_cell(row, start, stop, rank, cursor, y0, x0, s, counts)
-                    winner, most = -1, 0
-                    for c in range(n_classes):
-                        if counts[c] > most:
-                            winner, most = c, counts[c]
-                    if winner < 0:
-                        continue
-                    for y in range(first, last):
-                        i = cursor[y - first]
-                        while i < row[y + 1] and start[i] < x0 + s:
+                    for cx in range(8 * word, 8 * word + 8):
+                        if not touched[cx]:
+                            continue
+                        touched[cx] = 0
+                        x0 = cx * s - left
+                        x1 = x0 + s
+                        before, behind = max(0, -x0), max(0, x1 - width)  # columns of padding
+                        n = 0
+                        for y in range(first, last):
+                            weight = 1
+                            if y == 0:
+                                weight += above
+                            if y == height - 1:
+                                weight += below
+                            i = cursor[y - first]
+                            while stop[i] <= x0:
+                                i += 1
+                            while True:
+                                a, b = max(start[i], x0), min(stop[i], x1)
+                                size = b - a
+                                if rank[i] >= 0:
+                                    part_run[n], part_size[n] = i, size
+                                    n += 1
+                                    if a == 0:
+                                        size += before
+                                    if b == width:
+                                        size += behind
+                                    counts[rank[i]] += weight * size
+                                if b >= min(x1, width):
+                                    break
+                                i += 1
+                            cursor[y - first] = i
+                        winner, most = -1, 0
+                        for part in range(n):
+                            c = rank[part_run[part]]
+                            if counts[c] > most or (counts[c] == most and c < winner):
+                                winner, most = c, counts[c]
+                        for part in range(n):
+                            i, size = part_run[part], part_size[part]
                             c = rank[i]
-                            if c >= 0 and c != winner:
-                                n = min(stop[i], x0 + s) - max(start[i], x0)
-                                lost[c, k] += n
-                                gained[winner, k] += n
+                            counts[c] = 0
+                            if c != winner:
+                                lost[c, k] += size
+                                gained[winner, k] += size
                                 if of_run[i] >= 0:
-                                    object_lost[of_run[i], k] += n
-                            i += 1
+                                    object_lost[of_run[i], k] += size
     return lost, gained, object_lost
 
 
@@ -170,27 +218,28 @@ def nearest(runs: Runs, objects: Objects, classes: NDArray[np.int32]) -> Surviva
 
 @kernel
 def _pooled_shares(row, start, stop, rank, mixed, s, top, left, n_classes):  # type: ignore[no-untyped-def]
-    """Class shares of mixed cells: (cells, 1 + k), share per class; index 0 of each row is unused.
+    """Class shares of mixed cells, as lists: class and share at ``first[n] : first[n + 1]`` for the n-th.
 
-    Returns the table and, per cell, its row in the table, or -1 - c for a cell that is all class c
-    (c = n_classes: all ignored).
+    Returns the lists and, per cell, its n, or -1 - c for a cell that is all class c (c = n_classes:
+    all ignored).
     """
     height, width = row.size - 1, stop[-1]
     where = np.empty(mixed.shape, np.int32)
-    total = 0
-    for cy in range(mixed.shape[0]):
-        for cx in range(mixed.shape[1]):
-            total += mixed[cy, cx]
-    shares = np.zeros((total, n_classes))
+    capacity = np.int64(64)
+    total = np.int64(0)
+    for cell in mixed.ravel():
+        total += cell
+    first = np.zeros(total + 1, np.int64)
+    classes, shares = np.empty(capacity, np.int64), np.empty(capacity)
     counts = np.zeros(n_classes, np.int64)
     cursor = np.zeros(s, np.int64)
-    n = 0
+    n, size = 0, 0
     for cy in range(mixed.shape[0]):
         y0 = cy * s - top
-        first, last = max(0, y0), min(height, y0 + s)
-        for y in range(first, last):
-            cursor[y - first] = row[y]
-        uniform = row[first]
+        top_row = max(0, y0)
+        for y in range(top_row, min(height, y0 + s)):
+            cursor[y - top_row] = row[y]
+        uniform = row[top_row]
         for cx in range(mixed.shape[1]):
             x0 = cx * s - left
             if not mixed[cy, cx]:
@@ -202,32 +251,48 @@ def _pooled_shares(row, start, stop, rank, mixed, s, top, left, n_classes):  # t
                 continue
             _pool_cell(row, start, stop, rank, cursor, y0, x0, s, counts)
             valid = counts.sum()
+            if size + n_classes > capacity:
+                capacity = 2 * (size + n_classes)
+                classes, shares = _grown(classes, capacity), _grown(shares, capacity)
             for c in range(n_classes):
-                shares[n, c] = counts[c] / valid if valid else 0.0
+                if counts[c]:
+                    classes[size], shares[size] = c, counts[c] / valid
+                    size += 1
             where[cy, cx] = n
             n += 1
-    return where, shares
+            first[n] = size
+    return where, first, classes, shares
 
 
 @kernel
 def _linear(  # type: ignore[no-untyped-def]
     row, start, stop, rank, of_run, differences, n_classes, n_objects, strides
 ):
+    """Block by block between the centres of four cells, within which every class is bilinear.
+
+    Along a piece of a run, every class is monotone, so that the piece is kept whole when at both ends its
+    class exceeds all others; only other pieces are looked at pixel by pixel. (Rounding keeps the
+    order, so this is exact.) One long function on purpose: see ``_nearest``.
+    """
     height, width = row.size - 1, stop[-1]
     lost = np.zeros((n_classes, strides.size), np.int64)
     gained = np.zeros((n_classes, strides.size), np.int64)
     object_lost = np.zeros((n_objects, strides.size), np.int64)
-    near = np.zeros(n_classes, np.bool_)
-    above, below = np.zeros(n_classes), np.zeros(n_classes)
-    cell = np.empty(4, np.int32)
+    near = np.empty(n_classes + 1, np.int64)  # classes of the block, ascending
+    corner_share = np.empty((n_classes + 1, 4))
+    level, slope = np.empty(n_classes + 1), np.empty(n_classes + 1)  # of each in a row of the block
+    cell = np.empty(4, np.int64)
     for k in range(strides.size):
         s = strides[k]
         cursor = np.zeros(s, np.int64)
+        fraction = (np.arange(s) + 0.5) / s
         for phase in (0, s // 2):
             top, left = (-height % s) // 2 + phase, (-width % s) // 2 + phase
             mixed = np.empty(((height + top - 1) // s + 1, (width + left - 1) // s + 1), np.uint8)
-            _mark(row, start, rank, differences, s, top, left, mixed)
-            where, shares = _pooled_shares(row, start, stop, rank, mixed, s, top, left, n_classes)
+            _mark(row, start, rank, differences, k + 1, top, left, mixed)
+            where, share_first, share_class, shares = _pooled_shares(
+                row, start, stop, rank, mixed, s, top, left, n_classes
+            )
             rows, cols = where.shape
             for qy in range(-1, rows):  # the block of pixels between the centres of cells qy and qy + 1
                 y0 = qy * s + s // 2 - top
@@ -236,63 +301,82 @@ def _linear(  # type: ignore[no-untyped-def]
                     continue
                 for y in range(first, last):
                     cursor[y - first] = row[y]
+                upper, lower = where[max(qy, 0)], where[min(qy + 1, rows - 1)]
                 for qx in range(-1, cols):
-                    x0 = qx * s + s // 2 - left
-                    if min(width, x0 + s) <= max(0, x0):
-                        continue
-                    cell[0] = where[max(qy, 0), max(qx, 0)]
-                    cell[1] = where[max(qy, 0), min(qx + 1, cols - 1)]
-                    cell[2] = where[min(qy + 1, rows - 1), max(qx, 0)]
-                    cell[3] = where[min(qy + 1, rows - 1), min(qx + 1, cols - 1)]
+                    before, behind = max(qx, 0), min(qx + 1, cols - 1)
+                    cell[0], cell[1] = upper[before], upper[behind]
+                    cell[2], cell[3] = lower[before], lower[behind]
                     if cell[0] < 0 and cell[0] == cell[1] and cell[0] == cell[2] and cell[0] == cell[3]:
                         continue
-                    near[:] = False
+                    x0 = qx * s + s // 2 - left
+                    left_end, right_end = max(0, x0), min(width, x0 + s)
+                    if right_end <= left_end:
+                        continue
+                    m = 0
                     for corner in range(4):
+                        if cell[corner] < -n_classes:
+                            continue
+                        entry, entries = np.int64(0), np.int64(1)  # a cell of one class is one entry
                         if cell[corner] >= 0:
-                            for c in range(n_classes):
-                                near[c] |= shares[cell[corner], c] > 0
-                        elif cell[corner] >= -n_classes:
-                            near[-1 - cell[corner]] = True
+                            entry, entries = share_first[cell[corner]], share_first[cell[corner] + 1]
+                        for e in range(entry, entries):
+                            c, share = -1 - cell[corner], 1.0
+                            if cell[corner] >= 0:
+                                c, share = share_class[e], shares[e]
+                            at = m
+                            while at > 0 and near[at - 1] >= c:
+                                at -= 1
+                            if at == m or near[at] != c:
+                                for j in range(m, at, -1):
+                                    near[j] = near[j - 1]
+                                    for other in range(4):
+                                        corner_share[j, other] = corner_share[j - 1, other]
+                                near[at] = c
+                                for other in range(4):
+                                    corner_share[at, other] = 0.0
+                                m += 1
+                            corner_share[at, corner] = share
+                    if m == 1:
+                        continue
                     for y in range(first, last):
                         i = cursor[y - first]
-                        while stop[i] <= max(0, x0):
+                        while stop[i] <= left_end:
                             i += 1
-                        cursor[y - first] = i
                         fy = (y - y0 + 0.5) / s
-                        for c in range(n_classes):
-                            if near[c]:
-                                p0 = _share(cell[0], c, shares)
-                                p1 = _share(cell[1], c, shares)
-                                p2 = _share(cell[2], c, shares)
-                                p3 = _share(cell[3], c, shares)
-                                above[c] = p0 * (1 - fy) + p2 * fy
-                                below[c] = p1 * (1 - fy) + p3 * fy - above[c]
-                        for x in range(max(0, x0), min(width, x0 + s)):
-                            while stop[i] <= x:
-                                i += 1
+                        for j in range(m):
+                            level[j] = corner_share[j, 0] * (1 - fy) + corner_share[j, 2] * fy
+                            slope[j] = corner_share[j, 1] * (1 - fy) + corner_share[j, 3] * fy - level[j]
+                        x = left_end
+                        while x < right_end:
+                            end = min(stop[i], right_end)
                             truth = rank[i]
-                            if truth < 0:
-                                continue
-                            fx = (x - x0 + 0.5) / s
-                            winner, most = -1, 0.0
-                            for c in range(n_classes):
-                                if near[c]:
-                                    value = above[c] + below[c] * fx
-                                    if value > most:
-                                        winner, most = c, value
-                            if winner != truth and winner >= 0:
-                                lost[truth, k] += 1
-                                gained[winner, k] += 1
-                                if of_run[i] >= 0:
-                                    object_lost[of_run[i], k] += 1
+                            if truth >= 0:
+                                f0, f1 = fraction[x - x0], fraction[end - 1 - x0]
+                                least, most = 0.0, 0.0
+                                for j in range(m):
+                                    v0, v1 = level[j] + slope[j] * f0, level[j] + slope[j] * f1
+                                    if near[j] == truth:
+                                        least = min(v0, v1)
+                                    else:
+                                        most = max(most, v0, v1)
+                                if least <= most:
+                                    gone = 0
+                                    for at in range(x - x0, end - x0):
+                                        winner, best = -1, 0.0
+                                        for j in range(m):
+                                            value = level[j] + slope[j] * fraction[at]
+                                            if value > best:
+                                                winner, best = near[j], value
+                                        if winner != truth and winner >= 0:
+                                            gone += 1
+                                            gained[winner, k] += 1
+                                    lost[truth, k] += gone
+                                    if of_run[i] >= 0:
+                                        object_lost[of_run[i], k] += gone
+                            x = end
+                            i += 1
+                        cursor[y - first] = i - 1
     return lost, gained, object_lost
-
-
-@kernel
-def _share(cell, c, shares):  # type: ignore[no-untyped-def]
-    if cell >= 0:
-        return shares[cell, c]
-    return 1.0 if cell == -1 - c else 0.0
 
 
 def linear(runs: Runs, objects: Objects, classes: NDArray[np.int32]) -> Survival:
@@ -308,9 +392,7 @@ def linear(runs: Runs, objects: Objects, classes: NDArray[np.int32]) -> Survival
 
 def _rank(values: NDArray[np.int32], classes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Position of every value in ``classes``; -1 for ignored values."""
-    order = np.argsort(classes)
-    if classes.size == 0:
-        return np.full(values.size, -1, np.int32)
-    at = np.minimum(np.searchsorted(classes, values, sorter=order), classes.size - 1)
-    found = classes[order[at]] == values
-    return np.where(found, order[at], -1).astype(np.int32)
+    position = np.full(max(values.max(initial=0), classes.max(initial=0)) + 1, -1, np.int32)
+    position[classes] = np.arange(classes.size)
+    ranks: NDArray[np.int32] = position[values]
+    return ranks

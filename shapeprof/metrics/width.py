@@ -13,21 +13,21 @@ Border policy: what lies outside the image is not outside the object, so an obje
 border is not thinned by it. Ignored pixels and other objects are outside. Widths above
 ``2 * RADIUS_CAP - 1`` px saturate there: by then stride 16 keeps 97 % (w / s = 4).
 
-Discs are painted from the largest down. One is left out when its centre lies within
-``CORE`` times the radius of a larger painted one: what it would add lies in the cusps between
-two painted discs, less than 5 % of the radius deep.
+Exact: discs are painted from the widest down and a pixel keeps the first that covers it. A disc is
+left out only where a neighbour's contains it and is as wide, by the look-up tables of the discrete medial axis.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .kernel import kernel
-from .runs import Objects, Runs
+from .runs import Ints, Objects, Runs
 
 RADIUS_CAP = 32
-CORE = 0.3
 
 
 @kernel
@@ -40,134 +40,277 @@ def _paint_objects(row, start, stop, of_run, width):  # type: ignore[no-untyped-
     return owner
 
 
-@kernel
-def _squared_distance(owner, row, start, stop, of_run, cap):  # type: ignore[no-untyped-def]
-    """Squared distance to the nearest pixel of another owner, at most cap^2; 0 outside objects.
+BLOCK = 64  # columns that are searched together; at least RADIUS_CAP
 
-    Meijster et al. 2000: vertical distances first, then per run the minimum over its columns,
-    searched outwards until no closer column can win.
+
+@kernel
+def _vertical(owner, cap, padded):  # type: ignore[no-untyped-def]
+    """Squared distance along the column to the nearest other owner, at most cap^2.
+
+    Flat, ``padded`` columns a row, the image from column BLOCK on; cap^2 outside the image.
     """
     height, width = owner.shape
-    vertical = np.full((height, width), cap, np.int32)
+    one, cap = np.int16(1), np.int16(cap)
+    flat = owner.ravel()
+    up = np.full(height * width, cap, np.uint8)  # rows to the nearest other owner above
+    near = np.full(width, cap, np.int16)
     for y in range(1, height):
+        here, above = flat[y * width : (y + 1) * width], flat[(y - 1) * width : y * width]
+        line = up[y * width : (y + 1) * width]
         for x in range(width):
-            if owner[y, x] == owner[y - 1, x]:
-                vertical[y, x] = min(cap, vertical[y - 1, x] + 1)
-            else:
-                vertical[y, x] = 1
-    for y in range(height - 2, -1, -1):
+            near[x] = min(cap, np.int16(near[x] + one)) if here[x] == above[x] else one
+            line[x] = np.uint8(near[x])
+    near[:] = cap
+    squared = np.full(height * padded, cap * cap, np.int16)
+    for y in range(height - 1, -1, -1):
+        here, line = flat[y * width : (y + 1) * width], up[y * width : (y + 1) * width]
+        if y + 1 < height:
+            below = flat[(y + 1) * width : (y + 2) * width]
+            for x in range(width):
+                near[x] = min(cap, np.int16(near[x] + one)) if here[x] == below[x] else one
+        target = squared[y * padded + BLOCK : y * padded + BLOCK + width]
         for x in range(width):
-            step = vertical[y + 1, x] + 1 if owner[y, x] == owner[y + 1, x] else 1
-            vertical[y, x] = min(vertical[y, x], step)
-    squared = np.zeros((height, width), np.int32)
-    low = np.empty(width, np.int32)  # columns to the nearest one of the run that can lower the cap
-    for y in range(height):
-        for i in range(row[y], row[y + 1]):
-            if of_run[i] < 0:
-                continue
-            a, b = start[i], stop[i]
-            near = cap
-            for x in range(a, b):
-                near = 0 if vertical[y, x] < cap else near + 1
-                low[x] = near
-            near = cap
-            for x in range(b - 1, a - 1, -1):
-                near = 0 if vertical[y, x] < cap else near + 1
-                low[x] = min(low[x], near)
-            for x in range(a, b):
-                best = vertical[y, x] ** 2
-                if a > 0:
-                    best = min(best, (x - a + 1) ** 2)
-                if b < width:
-                    best = min(best, (b - x) ** 2)
-                d = max(1, low[x])
-                while d * d < best and (x - d >= a or x + d < b):
-                    if x - d >= a:
-                        best = min(best, vertical[y, x - d] ** 2 + d * d)
-                    if x + d < b:
-                        best = min(best, vertical[y, x + d] ** 2 + d * d)
-                    d += 1
-                squared[y, x] = best
+            nearest = min(near[x], np.int16(line[x]))
+            target[x] = np.int16(nearest * nearest)
     return squared
 
 
 @kernel
-def _difference(owner, squared, y, x, dy, dx):  # type: ignore[no-untyped-def]
-    """Un-halved central difference of D along one axis; 0 where the image ends."""
-    height, width = owner.shape
-    if not (y - dy >= 0 and y + dy < height and x - dx >= 0 and x + dx < width):
-        return 0.0
-    ahead = squared[y + dy, x + dx] if owner[y + dy, x + dx] == owner[y, x] else 0
-    behind = squared[y - dy, x - dx] if owner[y - dy, x - dx] == owner[y, x] else 0
-    return np.sqrt(ahead) - np.sqrt(behind)
+def _squared_distance(vertical, row, start, stop, of_run, cap, padded):  # type: ignore[no-untyped-def]
+    """Squared distance to the nearest pixel of another owner, at most cap^2, (H, W); 0 outside objects.
+
+    Within a run, the least of its distance to the run's ends, squared, and of the vertical distances d columns
+    away, squared, plus d^2. Columns beyond the run can't win against its ends, so no owner is
+    looked at. A block of columns is done when d^2 reaches its largest value.
+    """
+    height, width = row.size - 1, stop[-1]
+    blocks = padded // BLOCK
+    squared = np.empty(height * width, np.int32)
+    low = np.empty(blocks, np.int16)
+    nearest, best = np.empty(padded, np.int16), np.empty(BLOCK, np.int16)
+    for y in range(height):
+        line = vertical[y * padded : (y + 1) * padded]
+        for i in range(row[y], row[y + 1]):
+            if of_run[i] < 0:
+                line[BLOCK + start[i] : BLOCK + stop[i]] = 0
+        nearest[:] = line
+        for i in range(row[y], row[y + 1]):
+            a, b = BLOCK + start[i], BLOCK + stop[i]
+            for d in range(1, min(cap, b - a + 1)):
+                if start[i] > 0:
+                    nearest[a + d - 1] = min(nearest[a + d - 1], d * d)
+                if stop[i] < width:
+                    nearest[b - d] = min(nearest[b - d], d * d)
+        for block in range(blocks):
+            part = line[block * BLOCK : (block + 1) * BLOCK]
+            least = part[0]
+            for x in range(part.size):
+                least = min(least, part[x])
+            low[block] = least
+        for block in range(1, blocks - 1):
+            first = block * BLOCK
+            start_at = nearest[first : first + BLOCK]
+            most = np.int16(0)
+            for x in range(best.size):
+                best[x] = start_at[x]
+                most = max(most, best[x])
+            least = min(low[block - 1], low[block], low[block + 1])
+            d = 1
+            while d * d + least < most and d < cap:
+                square = np.int16(d * d)
+                ahead, behind = line[first + d : first + d + BLOCK], line[first - d : first - d + BLOCK]
+                most = np.int16(0)
+                for x in range(best.size):
+                    best[x] = min(best[x], np.int16(min(ahead[x], behind[x]) + square))
+                    most = max(most, best[x])
+                d += 1
+            at = y * width + first - BLOCK
+            target = squared[at : at + min(BLOCK, width - (first - BLOCK))]
+            for x in range(target.size):
+                target[x] = best[x]
+    return squared.reshape(height, width)
+
+
+@cache
+def _containing(cap: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Squared radius from which a disc centred one step away contains the disc of squared radius d; (cap^2 + 1,).
+
+    For a step along an axis, ``1 + max((i + 1)^2 + j^2)`` over pixels with i^2 + j^2 < d; and for a
+    diagonal step. The look-up tables of the discrete medial axis (Remy and Thiel 2002).
+    """
+    i, j = np.mgrid[:cap, :cap]
+    inside = i**2 + j**2
+    tables = np.zeros((2, cap * cap + 1), np.int64)
+    for row, farthest in enumerate(((i + 1) ** 2 + j**2, (i + 1) ** 2 + (j + 1) ** 2)):
+        shells = inside < cap * cap
+        np.maximum.at(tables[row], inside[shells] + 1, farthest[shells] + 1)
+    along, across = np.maximum.accumulate(tables, axis=1).astype(np.int32)
+    return along, across
 
 
 @kernel
-def _all_capped(squared, y, x, full):  # type: ignore[no-untyped-def]
-    """Whether the four neighbours have the largest radius too: the disc then adds only to their discs' cusps."""
-    height, width = squared.shape
-    return (
-        (y == 0 or squared[y - 1, x] == full)
-        and (y == height - 1 or squared[y + 1, x] == full)
-        and (x == 0 or squared[y, x - 1] == full)
-        and (x == width - 1 or squared[y, x + 1] == full)
-    )
-
-
-@kernel
-def _paint_discs(owner, squared, cap, core):  # type: ignore[no-untyped-def]
+def _diameters(owner, squared, cap):  # type: ignore[no-untyped-def]
+    """Diameter of the disc of every pixel of an object, flat; 0 outside objects."""
     height, width = owner.shape
-    first = np.zeros(cap * cap + 2, np.int64)
+    flat, owners = squared.ravel(), owner.ravel()
+    root = np.sqrt(np.arange(cap * cap + 1))
+    most = np.float32(2 * cap - 1)
+    result = np.zeros(flat.size, np.float32)
     for y in range(height):
         for x in range(width):
-            first[squared[y, x]] += 1
-    first[0] = 0
-    at = 0
-    for d in range(cap * cap, 0, -1):
-        n = first[d]
-        first[d] = at
-        at += n
-    order = np.empty(at, np.int64)
-    for y in range(height):
-        for x in range(width):
-            d = squared[y, x]
-            if d > 0:
-                order[first[d]] = y * width + x
-                first[d] += 1
-    result = np.zeros((height, width), np.float32)
-    covered = np.zeros((height, width), np.uint8)
-    for q in order:
-        y, x = q // width, q % width
-        if covered[y, x]:
-            continue
-        d = squared[y, x]
-        radius = np.sqrt(d)
-        gy, gx = _difference(owner, squared, y, x, 1, 0), _difference(owner, squared, y, x, 0, 1)
-        diameter = np.float32(min(2 * radius - 1 + min(1.0, np.sqrt(gy * gy + gx * gx)), 2 * cap - 1))
-        if d == cap * cap and _all_capped(squared, y, x, d):
-            result[y, x] = diameter
-            continue
-        reach = int(radius)
-        inner = core * core * d
-        for dy in range(-reach, reach + 1):
-            yy = y + dy
-            if yy < 0 or yy >= height:
+            q = y * width + x
+            d = flat[q]
+            if d == 0:
                 continue
-            for xx in range(max(0, x - reach), min(width, x + reach + 1)):
-                r2 = dy * dy + (xx - x) * (xx - x)
-                if r2 < d:
-                    if result[yy, xx] < diameter:
-                        result[yy, xx] = diameter
-                    if r2 <= inner:
-                        covered[yy, xx] = 1
+            if d == cap * cap:
+                result[q] = most
+                continue
+            gy, gx = 0.0, 0.0  # un-halved central differences of D; 0 where the image ends
+            if 0 < y < height - 1:
+                ahead = root[flat[q + width]] if owners[q + width] == owners[q] else 0.0
+                gy = ahead - (root[flat[q - width]] if owners[q - width] == owners[q] else 0.0)
+            if 0 < x < width - 1:
+                ahead = root[flat[q + 1]] if owners[q + 1] == owners[q] else 0.0
+                gx = ahead - (root[flat[q - 1]] if owners[q - 1] == owners[q] else 0.0)
+            result[q] = np.float32(min(2 * root[d] - 1 + min(1.0, np.sqrt(gy * gy + gx * gx)), most))
     return result
 
 
-def local_width(runs: Runs, objects: Objects) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Local width of every pixel, px, (H, W); 0 where there is no object. Also the owner map, (H, W).
+@kernel
+def _centres(owner, squared, diameters, containing, cap):  # type: ignore[no-untyped-def]
+    """Flat indices of pixels whose disc is needed: no neighbour's disc is as wide and contains it.
 
-    At most ``2 * RADIUS_CAP - 1``. Positive inside objects.
+    A disc of the largest radius is needed unless the four neighbours have it too: those cover it.
+    """
+    full = cap * cap
+    height, width = owner.shape
+    flat, owners = squared.ravel(), owner.ravel()
+    axis, diagonal = containing
+    chosen = np.empty(flat.size, np.int32)
+    n = 0
+    for y in range(height):
+        for x in range(width):
+            q = y * width + x
+            d = flat[q]
+            if d == 0:
+                continue
+            needed = True
+            if d == full:
+                needed = (
+                    (y > 0 and flat[q - width] != full)
+                    or (y < height - 1 and flat[q + width] != full)
+                    or (x > 0 and flat[q - 1] != full)
+                    or (x < width - 1 and flat[q + 1] != full)
+                )
+            else:
+                for dy in range(-1 if y > 0 else 0, 2 if y < height - 1 else 1):
+                    for dx in range(-1 if x > 0 else 0, 2 if x < width - 1 else 1):
+                        p = q + dy * width + dx
+                        least = diagonal[d] if dy != 0 and dx != 0 else axis[d]
+                        if flat[p] >= least and diameters[p] >= diameters[q] and owners[p] == owners[q]:
+                            needed = False
+                            break
+                    if not needed:
+                        break
+            if needed:
+                chosen[n] = q
+                n += 1
+    return chosen[:n].copy()
+
+
+@kernel
+def _paint_discs(squared, diameters, order, cap):  # type: ignore[no-untyped-def]
+    """Give every pixel the diameter of the first disc of ``order`` that covers it."""
+    height, width = squared.shape
+    flat = squared.ravel()
+    half = np.sqrt(np.arange(cap * cap + 1)).astype(np.int64)  # columns that a disc reaches, by squared reach
+    result = np.zeros(flat.size, np.float32)
+    after = np.empty(
+        height * (width + 1), np.int32
+    )  # per row: a column from which on to look for a blank one
+    for y in range(height):
+        for x in range(width + 1):
+            after[y * (width + 1) + x] = x
+    for q in range(flat.size):
+        if flat[q] == cap * cap:
+            result[q] = diameters[q]
+            after[q // width * (width + 1) + q % width] += 1
+    for q in order:
+        d, diameter = flat[q], diameters[q]
+        y, x = q // width, q % width
+        reach = half[d - 1]
+        for yy in range(max(0, y - reach), min(height, y + reach + 1)):
+            h = half[d - 1 - (yy - y) * (yy - y)]
+            base, jump = yy * width, yy * (width + 1)
+            last = min(width, x + h + 1)
+            at = max(0, x - h)
+            while True:
+                root = at
+                while after[jump + root] != root:
+                    root = after[jump + root]
+                while after[jump + at] != root:
+                    after[jump + at], at = root, after[jump + at]
+                if root >= last:
+                    break
+                result[base + root] = diameter
+                after[jump + root] = root + 1
+                at = root + 1
+    return result.reshape(height, width)
+
+
+def squared_distance(runs: Runs, objects: Objects) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Squared distance to the nearest pixel of another owner, at most ``RADIUS_CAP**2``; and the owner map; (H, W).
+
+    0 outside objects, 1 or more inside. What lies outside the image is no owner.
     """
     owner = _paint_objects(runs.row, runs.start, runs.stop, objects.of_run, runs.width)
-    squared = _squared_distance(owner, runs.row, runs.start, runs.stop, objects.of_run, RADIUS_CAP)
-    return _paint_discs(owner, squared, RADIUS_CAP, CORE), owner
+    padded = BLOCK * (-(-runs.width // BLOCK) + 2)
+    vertical = _vertical(owner, RADIUS_CAP, padded)
+    squared = _squared_distance(vertical, runs.row, runs.start, runs.stop, objects.of_run, RADIUS_CAP, padded)
+    return squared, owner
+
+
+def local_width(
+    runs: Runs, objects: Objects, distances: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Local width of every pixel, px, (H, W); 0 where there is no object. Also the owner map, (H, W).
+
+    At most ``2 * RADIUS_CAP - 1``. Positive inside objects. ``distances``: what ``squared_distance`` gave.
+    """
+    squared, owner = distances or squared_distance(runs, objects)
+    diameters = _diameters(owner, squared, RADIUS_CAP)
+    centres = _centres(owner, squared, diameters, _containing(RADIUS_CAP), RADIUS_CAP)
+    order = centres[np.argsort(-diameters[centres], kind="stable")]
+    return _paint_discs(squared, diameters, order, RADIUS_CAP), owner
+
+
+@kernel
+def _collect(row, start, stop, of_run, widths, rank, counts):  # type: ignore[no-untyped-def]
+    values = np.empty(counts.sum(), np.float32)
+    at = np.cumsum(counts) - counts
+    sums = np.zeros(rank.size)
+    for y in range(row.size - 1):
+        for i in range(row[y], row[y + 1]):
+            k = of_run[i]
+            if k < 0:
+                continue
+            line = widths[y, start[i] : stop[i]]
+            target = values[at[rank[k]] : at[rank[k]] + line.size]
+            at[rank[k]] += line.size
+            total = sums[k]
+            for x in range(line.size):
+                target[x] = line[x]
+                total += line[x]
+            sums[k] = total
+    return values, sums
+
+
+def collect(
+    widths: NDArray[np.float32], runs: Runs, objects: Objects, area: Ints
+) -> tuple[dict[int, NDArray[np.float32]], NDArray[np.float64]]:
+    """The local widths of the pixels of every class, by class id, row by row; and their sum over every object."""
+    classes, rank = np.unique(objects.class_id, return_inverse=True)
+    counts = np.bincount(rank, weights=area, minlength=classes.size).astype(np.int64)
+    values, sums = _collect(runs.row, runs.start, runs.stop, objects.of_run, widths, rank, counts)
+    parts = np.split(values, np.cumsum(counts)[:-1]) if classes.size else []
+    return dict(zip(classes.tolist(), parts, strict=True)), sums

@@ -42,6 +42,8 @@ KINDS = {
 # Forward GMAC of training per second, its backward pass included in the time. CPU: whole runs on two
 # Xeon cores reached 11 to 27, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.
 CPU_GMACS, GPU_GMACS = 20.0, 5000.0 / 3
+CROWDED, FEW = 0.2, 10  # share of a class's objects from which crowding is noted; objects from which it is
+NESTED = 0.5  # share of a class in holes of another from which nesting is noted
 SEVERITIES = (("error", "!!", "bold red"), ("warning", " !", "yellow"), ("info", " ·", "dim"))
 
 
@@ -291,19 +293,23 @@ def _survival(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
             style="dim",
         )
     )
+    optimised = view.total("best_images") > 0
+    titles = ["output", "area a network could keep", "", *["at best"] * optimised, "objects kept", ""]
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "right", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)
-    table.add_row(
-        *(Text(t, style="dim") for t in ("output", "area a network could keep", "", "objects kept", ""))
-    )
+    for title in titles:
+        table.add_column(justify="left" if title.startswith(("output", "area")) else "right", no_wrap=True)
+    table.add_row(*(Text(t, style="dim") for t in titles))
     chosen = r.network.decoder.logit_stride
     for stride in (1, *STRIDES):
         kept = view.survival(stride)
         mark = "◀ this" if stride == chosen else ""
-        row = (f"1/{stride}", bar(kept, 24), percent(kept), percent(view.recall(stride)), mark)
+        best = [percent(view.survival(stride, "best"))] * optimised
+        row = (f"1/{stride}", bar(kept, 24), percent(kept), *best, percent(view.recall(stride)), mark)
         table.add_row(*row, style="bold" if mark else "")
     yield _indented(table)
+    if optimised:
+        n = plural(int(view.total("best_images")), "mask")
+        yield _indented(Text(f"At best: logits optimised for the mask itself, on {n}.", style="dim"))
     if len(r.limits) > 1:
         each = ", ".join(f"{printable(name)} 1/{stride}" for name, stride in r.limits)
         yield _indented(Text(f"The coarsest output that each class allows: {each}.", style="dim"))
@@ -392,6 +398,28 @@ def _shape_notes(profile: Profile) -> Iterator[str]:
             yield f"{percent(share)} of the {name} objects are under 200 px: too small to read their convexity from"
         if not math.isnan(view.length("width_pixels", 0.1)) and view.length("width_pixels", 0.1) < 2:
             yield f"a tenth of {name} is under 2 px wide: never shrink these images"
+        yield from _crowding_notes(view)
+    for nested in profile.nested():
+        outer, inner = (printable(profile.name_of(c)) for c in (nested.outer, nested.inner))
+        if nested.share_of_inner > NESTED:
+            yield (
+                f"{percent(nested.share_of_inner)} of {inner} lies in holes of {outer}: "
+                f"{outer}'s convexity is low for that reason"
+            )
+
+
+def _crowding_notes(view: ClassView) -> Iterator[str]:
+    name = printable(view.name)
+    if view.measured >= FEW and view.touching_share > CROWDED:
+        yield (
+            f"{percent(view.touching_share)} of the {name} objects touch another one: in a semantic mask they grow "
+            f"together; use instance ids or a boundary class"
+        )
+    if view.total("judged") >= FEW and view.suspected_merged_share > CROWDED:
+        yield (
+            f"{percent(view.suspected_merged_share)} of the {name} objects look like several that touch: "
+            f"its convexity says crowding, not complexity; use instance ids or a boundary class"
+        )
 
 
 def next_lines(place: Place) -> Iterator[Text]:

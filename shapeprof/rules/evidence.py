@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shapeprof.profile import TALLY_SIZE, ClassView, Profile
+from shapeprof.profile import TALLY_SIZE, ClassView, Counts, Profile
 
 RESAMPLES = 200
 SEED = 20161231
@@ -64,12 +65,28 @@ def resamples(profile: Profile, evidence: Evidence, n: int = RESAMPLES) -> Itera
     if not units:
         return
     draws = np.random.default_rng(SEED).multinomial(len(units), np.full(len(units), 1 / len(units)), size=n)
-    drawn = {}
-    for view in evidence.classes:
-        table = np.zeros((len(units), TALLY_SIZE))
-        for i, tallies in enumerate(units):
-            if view.id in tallies:
-                table[i] = tallies[view.id]
-        drawn[view.id] = draws.astype(np.float64) @ table
+    drawn = {view.id: _drawn(view.id, units, draws) for view in evidence.classes}
     for i in range(n):
-        yield replace(evidence, classes=tuple(replace(v, tally=drawn[v.id][i]) for v in evidence.classes))
+        views = []
+        for view in evidence.classes:
+            columns, values = drawn[view.id]
+            tally = np.zeros(TALLY_SIZE)
+            tally[columns] = values[i]
+            views.append(replace(view, tally=tally))
+        yield replace(evidence, classes=tuple(views))
+
+
+def _drawn(
+    class_id: int, units: tuple[dict[int, Counts], ...], draws: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Columns of the tally that are ever counted, and their sums in every draw, (n, columns)."""
+    holding = [i for i, tallies in enumerate(units) if class_id in tallies]
+    columns = (
+        np.flatnonzero(np.any([units[i][class_id] != 0 for i in holding], axis=0))
+        if holding
+        else np.zeros(0, int)
+    )
+    table = np.array([units[i][class_id][columns] for i in holding], np.float64).reshape(
+        len(holding), columns.size
+    )
+    return columns, draws[:, holding].astype(np.float64) @ table

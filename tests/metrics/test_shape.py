@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ PLACED = {
     "object_id",
     *("min_row", "min_col", "max_row", "max_col", "truncated"),
     *("local_width",),  # test_width
+    *("suspected_merged",),  # test_crowding
     *(f"survival_nearest_{s}" for s in (2, 4, 8, 16, 32)),  # of the grid's phase
 }
 INVARIANT = [column.name for column in COLUMNS if column.name not in PLACED]
@@ -61,6 +62,11 @@ def check_convexities(mask: Mask) -> list[float]:
     """The convexities of all objects of a mask of convex shape: one, or none where no centre is inside."""
     values = measured(mask, sampled=False).rows["convexity"]
     return [float(v) for v in values]
+
+
+def as_instance(mask: Mask) -> dict[str, NDArray[Any]]:
+    """The rows of a mask taken as one object, connected or not."""
+    return measured(mask, instances=mask.astype(np.uint16), sampled=False).rows
 
 
 # -- convexity: exactly 1 on every digitised convex shape
@@ -117,30 +123,34 @@ def test_a_single_pixel() -> None:
 # -- convexity of concave shapes
 
 
-@pytest.mark.parametrize(("radius", "tolerance"), [(50, 0.035), (100, 0.02)], ids=lambda value: f"{value:g}")
+def star_convexities(radius: float, ratio: float, points: int, angles: Sequence[int]) -> list[float]:
+    """Over the phases; taken as one object, for the pixel at the end of a tip may lie apart."""
+    masks = [star(radius, ratio, points, angle, phase) for angle in angles for phase in PHASES]
+    return [float(as_instance(mask)["convexity"][0]) for mask in masks]
+
+
+@pytest.mark.parametrize("radius", [50, 100])
 @pytest.mark.parametrize("ratio", [0.4, 0.5, 0.7])
 @pytest.mark.parametrize("points", [5, 6, 8])
-def test_large_stars_have_their_true_convexity(
-    points: int, ratio: float, radius: float, tolerance: float
-) -> None:
-    values = [row_of(star(radius, ratio, points, 7, phase))["convexity"] for phase in PHASES]
-    assert np.mean(values) == pytest.approx(star_convexity(ratio, points), abs=tolerance)
+def test_large_stars_have_nearly_their_true_convexity(points: int, ratio: float, radius: float) -> None:
+    """Sharp tips read high, by 1.2 / radius."""
+    values = star_convexities(radius, ratio, points, angles=(7, 40))
+    true = star_convexity(ratio, points)
+    assert np.mean(values) == pytest.approx(true + 1.2 / radius, abs=0.25 / radius)
+    assert min(values) > true
 
 
 @pytest.mark.parametrize(
-    ("radius", "documented", "tolerance"),
-    [(5, 0.833, 0.07), (12, 0.720, 0.035), (20, 0.683, 0.03), (50, 0.642, 0.02)],
+    ("radius", "documented", "spread"),
+    [(5, 0.833, 0.11), (12, 0.720, 0.06), (20, 0.683, 0.05), (50, 0.642, 0.015)],
     ids=["r=5", "r=12", "r=20", "r=50"],
 )
-@pytest.mark.parametrize("phase", PHASES, ids=str)
-def test_small_stars_read_high(
-    radius: float, documented: float, tolerance: float, phase: tuple[float, float]
-) -> None:
-    """The documented bias of sharp tips: true 0.618."""
-    for angle in (-90, 18, 33):
-        value = row_of(star(radius, angle=angle, phase=phase))["convexity"]
-        assert value == pytest.approx(documented, abs=tolerance)
-        assert value > star_convexity()
+def test_small_stars_read_high(radius: float, documented: float, spread: float) -> None:
+    """The documented bias of sharp tips (true 0.618), over directions and phases; ``spread`` for a single one."""
+    values = star_convexities(radius, 0.5, 5, angles=range(0, 72, 9))
+    assert np.mean(values) == pytest.approx(documented, abs=0.02)
+    assert values == pytest.approx([documented] * len(values), abs=spread)
+    assert min(values) > star_convexity()
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(20, 10), (30, 20), (60, 40), (60, 55)])
@@ -213,11 +223,6 @@ def lattice_points_in_half_planes(mask: Mask) -> int:
     rows, columns = zip(*corners, strict=True)
     inside &= (y >= min(rows)) & (y <= max(rows)) & (x >= min(columns)) & (x <= max(columns))
     return int(inside.sum())
-
-
-def as_instance(mask: Mask) -> dict[str, NDArray[Any]]:
-    """The rows of a mask taken as one object, connected or not."""
-    return measured(mask, instances=mask.astype(np.uint16), sampled=False).rows
 
 
 small_masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=5)).filter(np.any)
