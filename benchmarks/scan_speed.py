@@ -31,7 +31,8 @@ from shapeprof.labelmap import LabelMap, ignore_index
 from shapeprof.metrics import shape, survival, width
 from shapeprof.metrics.measure import measure
 from shapeprof.metrics.runs import encode, find_objects
-from shapeprof.scan import ScanOptions, Shard, ShardResult, measure_shard, scan_masks
+from shapeprof.scan import scan_masks
+from shapeprof.shards import ScanOptions, Shard, ShardResult, measure_shard
 from shapeprof.sources import Encoding, detect, find_masks, read_mask
 
 REAL = ("dsb2018_nuclei", "indoor_corridor_roboflow")

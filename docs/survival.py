@@ -22,7 +22,8 @@ from shapeprof.metrics import best, runs, survival
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.profile import ClassView, part
 from shapeprof.rules.thresholds import Thresholds
-from shapeprof.scan import ScanOptions, scan_masks
+from shapeprof.scan import scan_masks
+from shapeprof.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 
 Mask = NDArray[np.bool_]

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "scan_masks": "scan",
-    "ScanOptions": "scan",
+    "ScanOptions": "shards",
     "ReadOptions": "sources",
     "Profile": "profile",
     "load_profile": "profile_file",
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from .profile_file import load as load_profile
     from .profile_file import load_objects
     from .recommend import Recommendation, recommend_design
-    from .scan import ScanOptions, scan_masks
+    from .scan import scan_masks
+    from .shards import ScanOptions
     from .sources import ReadOptions
     from .spec import ModelSpec
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from .profile import Profile
     from .recommend import Recommendation
-    from .scan import Progress, ScanOptions
+    from .scan import Progress
+    from .shards import ScanOptions
 
 app = typer.Typer(
     help="Measure the shapes in segmentation masks and get the network they ask for, with the reasons.",
@@ -152,9 +153,9 @@ def scan(
         workers=workers,
     )
     thresholds = _thresholds(rules, tolerance)
-    from . import scan as scanner
+    from .output import default_output
 
-    out = output or scanner.default_output(masks)
+    out = output or default_output(masks)
     if images is not None and not images.is_dir():
         raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
     profile, seconds = _scanned(masks, options, out)
@@ -279,7 +280,7 @@ def _scan_options(
     read: tuple[str | None, str | None, str | None, bool | None, int | None], **measuring: Any
 ) -> ScanOptions:
     """``read``: --classes, --background, --ignore-index, --instances and --train-size, as typed."""
-    from .scan import ScanOptions
+    from .shards import ScanOptions
     from .sources import ReadOptions
 
     classes, background, ignore_index, instances, train_size = read
@@ -374,7 +375,9 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
 def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Path]:
     """The profile that ``source`` is, or the one kept for a mask folder, or that of a new scan."""
     from . import profile_file
-    from .scan import ScanOptions, default_output, kept_profile
+    from .output import default_output
+    from .scan import kept_profile
+    from .shards import ScanOptions
 
     file = source / "profile.json" if source.is_dir() else source
     if file.is_file() and options is not None:

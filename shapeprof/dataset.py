@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .errors import InputError, OutputError, UnreadableMask
 from .labelmap import Issue, LabelMap
 from .profile import Profile
-from .scan import smallest_hashes
+from .shards import smallest_hashes
 from .sources import Encoding, MaskFolder, Pair, Pairing, find_masks, pair, read_mask
 from .spec import InputSpec, SplitSpec
 

@@ -15,7 +15,8 @@ from shapeprof.profile import Profile, part
 from shapeprof.profile_file import classes_block, dump, load, load_objects
 from shapeprof.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
-from shapeprof.scan import ScanOptions, scan_masks
+from shapeprof.scan import scan_masks
+from shapeprof.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 
 from .builders import Mask, discs, profile_of, write_set

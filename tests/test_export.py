@@ -17,7 +17,8 @@ from shapeprof.dataset import read_rgb
 from shapeprof.errors import InputError, OutputError, PairingError
 from shapeprof.export import Export, export_model
 from shapeprof.recommend import recommend_design
-from shapeprof.scan import ScanOptions, scan_masks
+from shapeprof.scan import scan_masks
+from shapeprof.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 from shapeprof.spec import parse_spec
 

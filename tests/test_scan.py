@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shapeprof import scan as scanner
+from shapeprof import shards as scanner
 from shapeprof.errors import NothingMeasurable, OutputError, UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.metrics.columns import COLUMNS
 from shapeprof.profile_file import classes_block, dump, load, load_objects
-from shapeprof.scan import ScanOptions, ShardResult, kept_profile, scan_masks
-from shapeprof.sources import ReadOptions
+from shapeprof.scan import kept_profile, scan_masks
+from shapeprof.shards import ScanOptions, ShardResult
+from shapeprof.sources import ReadOptions, detect, find_masks
 
 from .builders import discs, strips, write_set
 
@@ -167,8 +168,8 @@ def _dies_on_004(shard: scanner.Shard) -> ShardResult:
 def test_a_worker_that_dies_costs_only_the_file_that_killed_it(
     masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = scanner.find_masks(masks)
-    encoding = scanner.detect(folder, ReadOptions())
+    folder = find_masks(masks)
+    encoding = detect(folder, ReadOptions())
     shards = [
         scanner.Shard(masks, folder.files[i : i + 5], frozenset(), encoding, ScanOptions())
         for i in range(0, len(folder.files), 5)

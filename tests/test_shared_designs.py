@@ -10,7 +10,8 @@ from shapeprof.errors import PairingError
 from shapeprof.export import export_model
 from shapeprof.profile import Profile
 from shapeprof.recommend import Recommendation, recommend_design
-from shapeprof.scan import ScanOptions, scan_masks
+from shapeprof.scan import scan_masks
+from shapeprof.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 
 DATASETS = Path(__file__).parent.parent.parent / "shared/datasets"

@@ -144,6 +144,19 @@ def test_extremes_do_not_depend_on_order_or_grouping(order: list[int], cut: int)
     assert any(kinds["largest"] for kinds in grouped.values())
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.permutations(range(7)))
+def test_equal_extremes_go_by_path_then_box(order: list[int]) -> None:
+    twice = np.concatenate([disc(12)] * 2, axis=1)
+    found = [extremes(measure(label_map(twice, path=f"{k}.png")), 0) for k in range(7)]
+    merged: Any = {}
+    for k in order:
+        merged = merge_extremes(merged, found[k])
+    for kept in merged[1].values():
+        assert [extreme.path for extreme in kept] == ["0.png", "0.png", "1.png"]
+        assert kept[0].box[1] < kept[1].box[1]
+
+
 # -- counts
 
 

@@ -1,0 +1,199 @@
+"""Shards: runs of files that are measured in one go, here or on processes, in order, whatever dies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .errors import UnreadableMask
+from .labelmap import Issue
+from .metrics.measure import MaskMeasurement, measure
+from .profile import Counts, Extreme, Nesting, merge_nesting, merge_tallies
+from .sources import Encoding, ReadOptions, read_mask
+from .tally import extremes, merge_extremes, tally
+
+MOST_FILES = 64  # of a shard
+SHARDS = 16  # of a smaller set, so that workers and the progress bar have something to do
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """How to scan. Everything here but ``workers`` can change the profile and is recorded in it."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    floor: int = 32  # px; smaller objects are counted, not measured
+    survival_sample: int = 256  # masks that linear survival, local width and the bootstrap use
+    thickness: bool = False  # local width on every mask
+    group: str | None = None  # pattern over mask paths: what it captures is resampled together
+    strict: bool = False  # an unreadable mask is an error
+    workers: int = 0  # processes; 0: one per CPU core, and none beside this one for small sets
+    survival_best: int = 0  # masks that survival at best is computed on, 0.3 to 5 s each
+
+    def arguments(self) -> dict[str, Any]:
+        """What is recorded in the profile."""
+        read = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.read).items()}
+        if read.get("class_file") is not None:
+            read["class_file"] = str(read["class_file"])
+        return {
+            **read,
+            "floor": self.floor,
+            "survival_sample": self.survival_sample,
+            "survival_best": self.survival_best,
+            "thickness": self.thickness,
+            "group": self.group,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A run of files to measure in one go."""
+
+    root: Path
+    files: tuple[str, ...]
+    sampled: frozenset[str]
+    encoding: Encoding
+    options: ScanOptions
+    best: frozenset[str] = frozenset()  # those of ``files`` that survival at best is computed on
+
+
+@dataclass
+class ShardResult:
+    """What a shard comes to; results of consecutive shards merge."""
+
+    totals: dict[int, Counts] = field(default_factory=dict)
+    sample: list[tuple[str, dict[int, Counts]]] = field(default_factory=list)
+    extremes: dict[int, dict[str, tuple[Extreme, ...]]] = field(default_factory=dict)
+    nesting: Nesting = field(default_factory=dict)
+    sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    digests: list[tuple[str, str]] = field(default_factory=list)
+    read: int = 0
+    empty: int = 0
+    pixels: int = 0
+    ignored: int = 0
+    background_pixels: int = 0
+    rows: list[tuple[str, dict[str, NDArray[Any]]]] = field(default_factory=list)  # per file; not merged
+
+    def merge(self, other: ShardResult) -> None:
+        """Add what ``other`` counted, rows excepted."""
+        self.totals = merge_tallies((self.totals, other.totals))
+        self.extremes = merge_extremes(self.extremes, other.extremes)
+        self.nesting = merge_nesting((self.nesting, other.nesting))
+        for size, n in other.sizes.items():
+            self.sizes[size] = self.sizes.get(size, 0) + n
+        self.sample += other.sample
+        self.issues += other.issues
+        self.digests += other.digests
+        for name in ("read", "empty", "pixels", "ignored", "background_pixels"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def add(self, measurement: MaskMeasurement, background: int | None, sampled: bool) -> None:
+        """Count one mask."""
+        tallies = tally(measurement, background)
+        self.totals = merge_tallies((self.totals, tallies))
+        if sampled:
+            self.sample.append((measurement.path, tallies))
+        self.extremes = merge_extremes(self.extremes, extremes(measurement, background))
+        self.nesting = merge_nesting((self.nesting, measurement.nesting))
+        self.sizes[measurement.size] = self.sizes.get(measurement.size, 0) + 1
+        self.digests.append((measurement.path, measurement.digest))
+        self.read += 1
+        self.empty += not tallies
+        self.pixels += measurement.size[0] * measurement.size[1]
+        self.ignored += measurement.ignored
+        if background in measurement.classes:
+            self.background_pixels += measurement.classes[background].pixels
+        self.rows.append((measurement.path, measurement.rows))
+
+
+def measure_shard(shard: Shard) -> ShardResult:
+    """Read and measure every file of a shard; unreadable ones become issues."""
+    result = ShardResult()
+    for path in shard.files:
+        sampled = path in shard.sampled
+        try:
+            label_map, issues = read_mask(shard.root, path, shard.encoding, shard.options.read.train_size)
+        except UnreadableMask as error:
+            result.issues.append(Issue("error", error.code, error.message, path))
+            continue
+        options = shard.options
+        measured = measure(
+            label_map,
+            floor=options.floor,
+            sampled=sampled,
+            thickness=options.thickness,
+            best=path in shard.best,
+        )
+        result.issues += issues
+        result.add(measured, label_map.classes.background, sampled)
+    return result
+
+
+def runs_of(files: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Files cut into shards of equal size; depends on nothing but their number."""
+    size = max(1, min(MOST_FILES, -(-len(files) // SHARDS)))
+    return [files[i : i + size] for i in range(0, len(files), size)]
+
+
+def smallest_hashes(paths: tuple[str, ...], n: int) -> tuple[str, ...]:
+    """The ``n`` paths with the smallest hashes, sorted: a sample that does not depend on order."""
+
+    def key(path: str) -> bytes:
+        return hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+
+    return tuple(sorted(sorted(paths, key=lambda p: (key(p), p))[:n]))
+
+
+def results(
+    shards: list[Shard], workers: int, measure: Callable[[Shard], ShardResult] = measure_shard
+) -> Iterator[ShardResult]:
+    """Results in the order of the shards. A worker that dies costs only the file that killed it."""
+    workers = min(workers, len(shards))
+    if workers <= 1:
+        yield from map(measure, shards)
+        return
+    pending: dict[int, Future[ShardResult]] = {}
+    broken = False
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+        for i, shard in enumerate(shards):
+            try:
+                for ahead in range(i, min(i + 2 * workers, len(shards))):  # bounds what waits in memory
+                    if ahead not in pending and not broken:
+                        pending[ahead] = pool.submit(measure, shards[ahead])
+                result = pending.pop(i).result() if i in pending else _isolated(shard, measure)
+            except BrokenProcessPool:
+                broken = True
+                result = _isolated(shard, measure)
+            yield result
+
+
+def _start_worker() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _isolated(shard: Shard, measure: Callable[[Shard], ShardResult]) -> ShardResult:
+    """Measure a shard in a process of its own; if that dies too, file by file."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+        try:
+            return pool.submit(measure, shard).result()
+        except BrokenProcessPool:
+            pass
+    if len(shard.files) == 1:
+        message = "the process that read it died; try to open it in an image viewer, and re-save or remove it"
+        return ShardResult(issues=[Issue("error", "decoder-crashed", message, shard.files[0])])
+    total = ShardResult()
+    for file in shard.files:
+        one = _isolated(replace(shard, files=(file,)), measure)
+        total.merge(one)
+        total.rows += one.rows
+    return total
