@@ -112,7 +112,10 @@ def new_tally() -> Counts:
 
 
 def length_bin(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Logarithmic bin of lengths or areas: ``floor(16 log2(v) + 1/2)``, so that 1, 2, 4 ... are bin centres."""
+    """Logarithmic bin of lengths or areas: ``floor(16 log2(v) + 1/2)``, so that 1, 2, 4 ... are bin centres.
+
+    What is under 1 px reads 1.
+    """
     bins: NDArray[np.int64] = np.floor(PER_OCTAVE * np.log2(np.maximum(values, 1)) + 0.5).astype(np.int64)
     result: NDArray[np.int64] = np.minimum(bins, LENGTH_BINS - 1)
     return result

@@ -80,16 +80,11 @@ def _outlines(order, first, row_of, start, stop, width):  # type: ignore[no-unty
             dy, dx = ry[i] - ry[i - 1], rx[i] - rx[i - 1]
             twice += _gcd(dx, dy) + (rx[i] + rx[i - 1]) * dy
         hull[k] = (twice + 2) // 2
-        best = 0
+        best = 0  # of a left and a right pixel: two of one side are never farther apart
         for i in range(nl):
             for j in range(nr):
                 d = (abs(ly[i] - ry[j]) + 1) ** 2 + (abs(lx[i] - rx[j]) + 1) ** 2
                 best = max(best, d)
-            for j in range(i):
-                best = max(best, (abs(ly[i] - ly[j]) + 1) ** 2 + (abs(lx[i] - lx[j]) + 1) ** 2)
-        for i in range(nr):
-            for j in range(i):
-                best = max(best, (abs(ry[i] - ry[j]) + 1) ** 2 + (abs(rx[i] - rx[j]) + 1) ** 2)
         feret[k] = np.sqrt(best)
     return area, box, hull, feret
 
@@ -141,8 +136,8 @@ def perimeter(axis: Ints, diagonal: Ints) -> NDArray[np.float64]:
 def mean_width(area: Ints, perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
     """Width of the ribbon with this area and perimeter, px: ``(P - sqrt(max(P^2 - 16 A, 0))) / 4``.
 
-    Right for elongated things (strips of 2, 3, 5, 10 px read 2.03, 3.04, 5.06, 10.1); 0.79 of the
-    diameter on a disc. It hides a thin tail on a thick body: thinness is read from local width.
+    Right for elongated things (strips of 2, 3, 5, 10 px read 2.03, 3.04, 5.06, 10.1 on average over
+    directions, up to 8 % off in one); 0.79 of the diameter on a disc. It hides a thin tail on a thick body: thinness is read from local width.
     """
     result: NDArray[np.float64] = (perimeter - np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))) / 4
     return result

@@ -10,7 +10,8 @@ Two protocols, both against the mask itself, both summed over the same two phase
 
 Conventions of both: the image is padded by edge replication to a multiple of s, evenly (the odd
 pixel behind); phases are 0 and s/2 px on both axes; ignored pixels count neither in pooling nor
-in scoring; ties go to the smaller class id, background last.
+in scoring; ties go to the smaller class id, background last. (Linear: beside ignored pixels shares are no exact
+binary fractions, and rounding may decide a tie.)
 """
 
 from __future__ import annotations
