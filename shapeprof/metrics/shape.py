@@ -136,8 +136,9 @@ def perimeter(axis: Ints, diagonal: Ints) -> NDArray[np.float64]:
 def mean_width(area: Ints, perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
     """Width of the ribbon with this area and perimeter, px: ``(P - sqrt(max(P^2 - 16 A, 0))) / 4``.
 
-    Right for elongated things (strips of 2, 3, 5, 10 px read 2.03, 3.04, 5.06, 10.1 on average over
-    directions, up to 8 % off in one); 0.79 of the diameter on a disc. It hides a thin tail on a thick body: thinness is read from local width.
+    Right for elongated things: strips of 2, 3, 5, 10 px read 2.03, 3.04, 5.06, 10.1 on average over
+    directions (up to 8 % off in one). 0.79 of the diameter on a disc. It hides a thin tail on a
+    thick body: thinness is read from local width.
     """
     result: NDArray[np.float64] = (perimeter - np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))) / 4
     return result

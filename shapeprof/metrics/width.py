@@ -13,7 +13,8 @@ Border policy: what lies outside the image is not outside the object, so an obje
 border is not thinned by it. Ignored pixels and other objects are outside. Widths above
 ``2 * RADIUS_CAP - 1`` px saturate there: by then stride 16 keeps 97 % (w / s = 4).
 
-Exact: a pixel keeps the widest of the discs that cover it. A disc is left out only where a neighbour's contains it and is as wide, by the look-up tables of the discrete medial axis.
+Exact: a disc is left out only where a neighbour's contains it and is as wide, by the look-up
+tables of the discrete medial axis.
 """
 
 from __future__ import annotations
