@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from shapeprof.profile import Profile
 from shapeprof.recommend import recommend_design
+from shapeprof.report.terminal import Place, show
 from shapeprof.scan import scan_masks
 from shapeprof.sources import find_masks, pair
 
@@ -57,6 +60,23 @@ def test_the_readme_prints_what_is_measured(profiles: dict[str, Profile]) -> Non
         assert view.convexity(0.5) == pytest.approx(float(convexity), abs=0.002)
         printed = [float(v) for v in survivals.split(" | ")[1:]]
         assert [view.survival(s) for s in (2, 4, 8, 16, 32)] == pytest.approx(printed, abs=0.0011)
+
+
+def test_the_report_in_the_readme_is_the_real_one(profiles: dict[str, Profile]) -> None:
+    """Every line of the excerpt is a line of the report at 80 columns."""
+    stream = io.StringIO()
+    profile = profiles["scene"]
+    show(
+        Console(file=stream, width=80, markup=False),
+        profile,
+        recommend_design(profile),
+        Place("masks", Path("out")),
+    )
+    real = {line.rstrip() for line in stream.getvalue().splitlines()}
+    readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    excerpt = readme.split("```")[3].strip("\n").splitlines()
+    assert len(excerpt) > 15
+    assert [line for line in excerpt if line not in real and line != "  ..."] == []
 
 
 def test_the_script_makes_the_committed_masks() -> None:
