@@ -208,7 +208,7 @@ def _assemble(
                 key=lambda pair: (pair[1], pair[0]),
             )
         ),
-        convexity_decides=not abstained and _convexity_decides(evidence, t),
+        convexity_decides=not abstained and _convexity_decides(evidence, t, knobs.logit_stride),
         runner_up=runner_up,
         lesson=lesson,
         alternatives=tuple(alternatives),
@@ -228,10 +228,10 @@ def _without(evidence: Evidence, first: Decision | None, t: Thresholds) -> int |
     return min(others, default=None)
 
 
-def _convexity_decides(evidence: Evidence, t: Thresholds) -> bool:
-    """Whether the design would differ between perfectly convex objects and very concave ones."""
-    convex, _ = _run(replace(evidence, assumed_convexity=1.0), t)
-    concave, _ = _run(replace(evidence, assumed_convexity=0.1), t)
+def _convexity_decides(evidence: Evidence, t: Thresholds, stride: int) -> bool:
+    """Whether the design would differ, at this logit stride, between perfectly convex objects and very concave ones."""
+    convex, _ = _run(replace(evidence, assumed_convexity=1.0), t, stride)
+    concave, _ = _run(replace(evidence, assumed_convexity=0.1), t, stride)
     return convex != concave
 
 
