@@ -44,9 +44,9 @@ def scan_masks(
     if options.group is not None:
         group_regex(options.group)
     folder = find_masks(masks)
+    encoding = detect(folder, options.read)
     out = out or default_output(masks)
     prepare_output(out)
-    encoding = detect(folder, options.read)
     sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
     best = frozenset(smallest_hashes(folder.files, options.survival_best))
     shards = [
