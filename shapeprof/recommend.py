@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .cost import Cost
+from .cost import cost as count
 from .profile import Profile
 from .rules import Finding, Knobs, Rule, possible_skips, rules
 from .rules.evidence import Evidence, evidence_of, resamples
@@ -18,6 +19,8 @@ from .rules.resolution import coarsest_stride
 from .rules.thresholds import Thresholds
 from .rules.training import MEMORY_GB, plan, sized
 from .spec import DesignName, NetworkSpec, TrainingSpec, design_name
+
+LESSON = "The lesson read literally"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ def _assemble(
     abstained = decisions[0].abstains
     knobs, training, cost = plan(profile, evidence, sized(knobs, profile.images), memory_gb)
     network = knobs.network()
-    price = _pricer(profile, evidence, knobs, training, cost.macs, memory_gb)
+    price = _pricer(profile, evidence, knobs, training, cost.macs)
     options = _candidates(evidence, knobs, t) if not abstained else []
     alternatives = [price(label, other, note) for label, other, note in options]
     lesson = next((a for a in alternatives if a.label == LESSON), None)
@@ -235,9 +238,6 @@ def _convexity_decides(evidence: Evidence, t: Thresholds, stride: int) -> bool:
     return convex != concave
 
 
-LESSON = "The lesson read literally"
-
-
 def _candidates(evidence: Evidence, knobs: Knobs, t: Thresholds) -> list[tuple[str, Knobs, str]]:
     """Designs to hold against the recommended one: label, knobs, what it stands for."""
     bare = replace(
@@ -278,10 +278,8 @@ def _with_skips(knobs: Knobs) -> Knobs:
 
 
 def _pricer(
-    profile: Profile, evidence: Evidence, chosen: Knobs, training: TrainingSpec, macs: int, memory_gb: float
+    profile: Profile, evidence: Evidence, chosen: Knobs, training: TrainingSpec, macs: int
 ) -> Callable[[str, Knobs, str], Alternative]:
-    from .cost import cost as count
-
     def price(label: str, knobs: Knobs, note: str) -> Alternative:
         knobs = replace(knobs, widths=chosen.widths, norm=chosen.norm)
         network, stride = knobs.network(), knobs.logit_stride

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from shapeprof.profile import ClassView
 
 from . import Finding, Knobs, effective_field, rule, wants_context
-from .evidence import Evidence
+from .evidence import Evidence, or_zero
 from .thresholds import Thresholds
 
 
@@ -32,14 +30,14 @@ def context(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
     limit = t.field_share * field
     wanting = wants_context(evidence, field, t)
     rates = _rates(wanting, knobs.output_stride) if wanting else ()
-    largest = max(evidence.classes, key=lambda v: (_known(v.length("feret", 0.9)), -v.id))
+    largest = max(evidence.classes, key=lambda v: (or_zero(v.length("feret", 0.9)), -v.id))
     extent = largest.length("feret", 0.9)
     if wanting:
         reason = (
             f"{wanting.name} reaches {wanting.length('feret', 0.9):.0f} px (L90); the encoder sees about {field:.0f}: "
             f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))} widens its view."
         )
-    elif _known(extent) > limit:
+    elif or_zero(extent) > limit:
         reason = f"{largest.name} is long ({extent:.0f} px) but thin: recognised from a few widths around. No ASPP."
     else:
         reason = (
@@ -65,7 +63,3 @@ def _rates(view: ClassView, stride: int) -> tuple[int, ...]:
         if not rates or rate >= 1.25 * rates[-1]:
             rates.append(rate)
     return tuple(rates)
-
-
-def _known(value: float) -> float:
-    return 0.0 if math.isnan(value) else value

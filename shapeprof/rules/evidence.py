@@ -42,6 +42,11 @@ class Evidence:
         return next(v for v in self.classes if v.id == class_id)
 
 
+def or_zero(value: float) -> float:
+    """``value``, or 0 where it is undefined: an unknown extent is not large, an unknown convexity not high."""
+    return 0.0 if math.isnan(value) else value
+
+
 def evidence_of(profile: Profile, min_objects: int) -> Evidence:
     """The evidence of the whole set."""
     views = profile.classes()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from . import Finding, Knobs, encoder_of, rule
-from .evidence import Evidence
+from .evidence import Evidence, or_zero
 from .resolution import coarsest_stride
 from .thresholds import Thresholds
 
@@ -33,9 +31,9 @@ def auxiliary_heads(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
     """
     limits = {v.id: coarsest_stride(v, t) for v in evidence.classes}
     binding = [v for v in evidence.classes if limits[v.id] == min(limits.values())]
-    least = min(binding, key=lambda v: (_known(evidence.convexity(v)), v.id))
+    least = min(binding, key=lambda v: (or_zero(evidence.convexity(v)), v.id))
     convexity = evidence.convexity(least)
-    convex = _known(convexity) >= t.convex
+    convex = or_zero(convexity) >= t.convex
     coarse = knobs.logit_stride >= t.head_logit_stride
     encoder = encoder_of(knobs.stem_stride, knobs.output_stride)
     stages = [s for s in sorted(set(encoder.stage_strides[:-1]), reverse=True) if s < knobs.output_stride]
@@ -83,7 +81,3 @@ def _flip(coarse: bool, convex: bool, t: Thresholds) -> str:
     if not convex:
         wants.append(f"convexity reached {t.convex:.2f}")
     return "on if " + " and ".join(wants) if wants else "on if a coarse stage kept enough of every class"
-
-
-def _known(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
