@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .errors import SpecError
 
 SCHEMA_VERSION = 1
-STRIDES = (1, 2, 4, 8, 16, 32)
 
 Stride = Literal[1, 2, 4, 8, 16, 32]
 Share = Annotated[float, Field(ge=0, le=1)]

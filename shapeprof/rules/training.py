@@ -24,7 +24,6 @@ BATCHES = (16, 12, 8, 6, 4, 2)
 VISITS = 200  # crops seen per training image
 FEWEST_STEPS, MOST_STEPS, STEP_ROUND = 1500, 20000, 500
 RARE = 0.05  # pixel share under which Dice joins cross-entropy (CE alone under-weights rare classes)
-VALIDATION_SHARE = 0.2
 
 
 def sized(knobs: Knobs, images: int) -> Knobs:
@@ -72,7 +71,7 @@ def plan(
     batch = fitting[0] if fitting else BATCHES[-1]
     fitting_rates = tuple(r for r in knobs.context_rates if r < min(crop) / knobs.output_stride)
     knobs = replace(knobs, norm="batch" if batch >= 8 else "group", context_rates=fitting_rates)
-    trained = profile.images * (1 - VALIDATION_SHARE)
+    trained = profile.images * (1 - SplitSpec().validation_share)
     steps = round(VISITS * trained / batch / STEP_ROUND) * STEP_ROUND
     rare = any(profile.pixel_share(v) < RARE for v in profile.classes())
     steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
@@ -80,8 +79,3 @@ def plan(
         crop=crop, batch=batch, steps=steps, warmup_steps=steps // 20, loss="ce+dice" if rare else "ce"
     )
     return knobs, training, cost(knobs.network(), classes, channels, crop, batch)
-
-
-def split() -> SplitSpec:
-    """A fifth of the images for validation, unless folders say otherwise."""
-    return SplitSpec(validation_share=VALIDATION_SHARE)
