@@ -165,7 +165,8 @@ def _connections(r: Recommendation) -> str:
     parts.append(f"encoder {dilated} 1/{stride} (output stride {stride})")
     if network.context:
         rates = ", ".join(map(str, network.context.rates))
-        parts.append(f"then ASPP (parallel dilated convolutions, rates {rates}) for a wider view")
+        word = "rates" if len(network.context.rates) > 1 else "rate"
+        parts.append(f"then ASPP (parallel dilated convolutions, {word} {rates}) for a wider view")
     return "; ".join(parts) + "."
 
 
