@@ -27,15 +27,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shapeprof.labelmap import LabelMap, ignore_index
-from shapeprof.metrics import shape, survival, width
+from shapeprof.labelmap import ignore_index
+from shapeprof.metrics import holes, shape
+from shapeprof.metrics.bins import width_edges
+from shapeprof.metrics.concavity import concavity_depth
+from shapeprof.metrics.crowding import suspected_merged
+from shapeprof.metrics.linear import linear
 from shapeprof.metrics.measure import measure
-from shapeprof.metrics.runs import encode, find_objects
+from shapeprof.metrics.members import members
+from shapeprof.metrics.nearest import nearest
+from shapeprof.metrics.runs import find_classes, find_objects, stack
+from shapeprof.metrics.width import widths
+from shapeprof.runmap import RunMap
 from shapeprof.scan import scan_masks
 from shapeprof.shards import ScanOptions, Shard, ShardResult, measure_shard
-from shapeprof.sources import Encoding, detect, find_masks, read_mask
+from shapeprof.sources import Encoding, detect, find_masks, read_runs
 
-REAL = ("dsb2018_nuclei", "indoor_corridor_roboflow")
+REAL = (
+    "dsb2018_nuclei",
+    "hc18_fetal_head",
+    "indoor_corridor_roboflow",
+    "dubai_aerial",
+    "paveseg_pavement",
+)  # those with index masks
 SYNTHETIC = ("voc", "street", "nuclei", "trees")
 SHARD = 64  # files measured in one go
 
@@ -113,12 +127,13 @@ def _indices(path: Path) -> NDArray[Any]:
 
 def ratios(masks: Set, repeats: int) -> dict[str, float]:
     """Medians over the repeats of CPU time over that of decoding, and the decode in ms a file."""
-    linear_only = [_linear_of(read_mask(masks.root, file, masks.encoding)[0]) for file in masks.files]
+    linear_only = _linear_of(masks)
     work: dict[str, Callable[[], object]] = {
         "decode": lambda: decode(masks),
+        "read": lambda: read(masks),
         "scan": lambda: scan(masks),
         "width": lambda: scan(masks, local_width=True),
-        "linear": lambda: [each() for each in linear_only],
+        "linear": linear_only,
         "sampled": lambda: scan(masks, sampled=True),
     }
     for each in work.values():
@@ -126,19 +141,23 @@ def ratios(masks: Set, repeats: int) -> dict[str, float]:
     times = [{name: cpu(each) for name, each in work.items()} for _ in range(repeats)]
     for t in times:
         t["linear"] += t["scan"]
-    result = {
-        name: statistics.median(t[name] / t["decode"] for t in times)
-        for name in ("scan", "linear", "width", "sampled")
-    }
+    names = ("read", "scan", "linear", "width", "sampled")
+    result = {name: statistics.median(t[name] / t["decode"] for t in times) for name in names}
     result["decode"] = 1000 * statistics.median(t["decode"] for t in times) / len(masks.files)
     return result
 
 
-def _linear_of(label_map: LabelMap) -> Callable[[], object]:
-    """Linear survival alone, of a mask whose runs and objects are there."""
-    runs, background, ignored = encode(label_map), label_map.classes.background, label_map.ignore_index
-    objects, classes = find_objects(runs, background, ignored), survival.ranked(runs, background, ignored)
-    return lambda: survival.linear(runs, objects, classes)
+def read(masks: Set) -> list[RunMap]:
+    """Read all files as runs."""
+    return [read_runs(masks.root, file, masks.encoding)[0] for file in masks.files]
+
+
+def _linear_of(masks: Set) -> Callable[[], object]:
+    """Linear survival alone, of masks whose runs and objects are there."""
+    background = masks.encoding.classes.background
+    runs = stack(read(masks))
+    objects, classes = find_objects(runs, background), find_classes(runs, background)
+    return lambda: linear(runs, objects, classes)
 
 
 def against_scikit_image(masks: Set, repeats: int) -> float:
@@ -151,60 +170,96 @@ def against_scikit_image(masks: Set, repeats: int) -> float:
 
 def part_times(masks: Set, repeats: int) -> dict[str, float]:
     """CPU time of the steps of a scan, over that of decoding."""
-    maps = [read_mask(masks.root, file, masks.encoding)[0] for file in masks.files]
-    runs = [encode(label_map) for label_map in maps]
     background = masks.encoding.classes.background
-    ignored = [label_map.ignore_index for label_map in maps]
-    objects = [find_objects(r, background, i) for r, i in zip(runs, ignored, strict=True)]
-    ranks = [survival.ranked(r, background, i) for r, i in zip(runs, ignored, strict=True)]
-    measured = [measure(label_map, sampled=False) for label_map in maps]
-    both = list(zip(runs, objects, strict=True))
-    three = list(zip(runs, objects, ranks, strict=True))
-
-    def add() -> None:
-        result = ShardResult()
-        for m in measured:
-            result.add(m, background, False)
-
+    maps = read(masks)
+    runs = stack(maps)
+    objects, classes = find_objects(runs, background), find_classes(runs, background)
+    grouped = members(runs, objects)
+    outline = shape.outline(runs, grouped)
+    gaps = holes.gaps(runs, grouped, shape.hole_count(objects))
+    everything, nothing = np.ones(len(maps), bool), np.zeros(len(maps), bool)
+    measured = measure(maps, background, sampled=nothing)
+    bins = width_edges()
     work: dict[str, Callable[[], object]] = {
-        "read_mask": lambda: [read_mask(masks.root, file, masks.encoding) for file in masks.files],
-        "encode": lambda: [encode(label_map) for label_map in maps],
-        "find_objects": lambda: [find_objects(r, background, i) for r, i in zip(runs, ignored, strict=True)],
-        "outline": lambda: [shape.outline(r, o) for r, o in both],
-        "nearest": lambda: [survival.nearest(r, o, k) for r, o, k in three],
-        "measure, all": lambda: [_plain(label_map) for label_map in maps],
-        "tally": add,
-        "linear": lambda: [survival.linear(r, o, k) for r, o, k in three],
-        "local_width": lambda: [width.local_width(r, o) for r, o in both],
+        "read_runs": lambda: read(masks),
+        "stack": lambda: stack(maps),
+        "find_objects": lambda: find_objects(runs, background),
+        "find_classes": lambda: find_classes(runs, background),
+        "members": lambda: members(runs, objects),
+        "outline": lambda: shape.outline(runs, grouped),
+        "holes": lambda: holes.gaps(runs, grouped, shape.hole_count(objects)),
+        "nesting": lambda: holes.nesting(runs, objects, classes, gaps, background),
+        "concavity_depth": lambda: concavity_depth(runs, grouped, outline.area, outline.hull_area),
+        "nearest": lambda: nearest(runs, objects, classes),
+        "measure, outside the sample": lambda: measure(maps, background, sampled=nothing),
+        "tally and merge": lambda: ShardResult().add(measured),
+        "linear (sample)": lambda: linear(runs, objects, classes),
+        "widths (sample)": lambda: widths(runs, objects, classes, everything, *bins),
+        "suspected_merged (sample)": lambda: suspected_merged(runs, objects, grouped, outline, everything),
     }
     work["decode"] = lambda: decode(masks)
+    for each in work.values():
+        each()
     times = [{name: cpu(each) for name, each in work.items()} for _ in range(repeats)]
     return {
         name: statistics.median(t[name] / t["decode"] for t in times) for name in work if name != "decode"
     }
 
 
-def _plain(label_map: LabelMap) -> object:
-    return measure(label_map, sampled=False)
+def two_workers(folder: Path, repeats: int) -> tuple[float, float]:
+    """Wall seconds of a whole scan in one process, and how many times faster it is on two."""
+    with tempfile.TemporaryDirectory() as name:
+        seconds: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(repeats):
+            for workers, taken in seconds.items():
+                start = time.perf_counter()
+                scan_masks(folder, ScanOptions(workers=workers), Path(name) / "out")
+                taken.append(time.perf_counter() - start)
+    ratio = statistics.median(one / two for one, two in zip(seconds[1], seconds[2], strict=True))
+    return statistics.median(seconds[1]), ratio
+
+
+def large_mask(folder: Path, side: int) -> Path:
+    """A folder with one mask of ``side`` x ``side`` px: masks of ``folder`` side by side, over and over."""
+    target = folder.parent / f"{folder.name}-{side}"
+    target.mkdir(exist_ok=True)
+    tile = _indices(sorted(folder.glob("*.png"))[0])
+    rows, columns = (-(-side // n) for n in tile.shape)
+    Image.fromarray(np.tile(tile, (rows, columns))[:side, :side]).save(target / "large.png")
+    return target
+
+
+def copies(folder: Path, count: int, target: Path) -> Path:
+    """A folder of ``count`` masks: copies of those of ``folder``."""
+    masks = target / "masks"
+    masks.mkdir()
+    sources = sorted(folder.rglob("*.png"))
+    for i in range(count):
+        shutil.copy(sources[i % len(sources)], masks / f"{i:05d}.png")
+    return masks
 
 
 def peak_memory(folder: Path, count: int) -> float:
-    """Peak memory in MB of a process of its own that scans ``count`` masks: copies of those of a folder."""
+    """Peak memory in MB of a process of its own that scans ``count`` copies of the masks of a folder."""
     with tempfile.TemporaryDirectory() as name:
-        masks = Path(name) / "masks"
-        masks.mkdir()
-        sources = sorted(folder.rglob("*.png"))
-        for i in range(count):
-            shutil.copy(sources[i % len(sources)], masks / f"{i:05d}.png")
-        command = [sys.executable, __file__, "--memory-of", str(masks)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout)
+        return _peak_of(copies(folder, count, Path(name)))[0]
+
+
+def _peak_of(masks: Path) -> tuple[float, float]:
+    """Peak memory (MB) and seconds of a process of its own that scans a folder."""
+    command = [sys.executable, __file__, "--memory-of", str(masks)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    memory, seconds = done.stdout.split()
+    return float(memory), float(seconds)
 
 
 def _print_memory_of(masks: Path) -> None:
-    scan_masks(masks, ScanOptions(workers=1), masks.with_name("out"))
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as out:
+        scan_masks(masks, ScanOptions(workers=1), Path(out) / "out")
     unit = 1 if sys.platform == "darwin" else 1024  # bytes or kB
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    print(memory, time.perf_counter() - start)
 
 
 def _folders(arguments: argparse.Namespace) -> list[Path]:
@@ -225,13 +280,13 @@ def _print_row(cells: list[str]) -> None:
 
 def _print_ratios(sets: list[Set], arguments: argparse.Namespace) -> None:
     print("\nCPU time over that of cv2.imread of the same files; last column: scikit-image over the scan\n")
-    head = ["set", "files", "decode ms", "scan", "+ width", "+ linear", "sampled"]
+    head = ["set", "files", "decode ms", "read", "scan", "+ width", "+ linear", "sampled"]
     head += [] if arguments.no_skimage else ["skimage"]
     _print_row(head)
     _print_row(["---"] * len(head))
     for masks in sets:
         r = ratios(masks, arguments.repeats)
-        cells = [f"{r[name]:.2f}" for name in ("decode", "scan", "width", "linear", "sampled")]
+        cells = [f"{r[name]:.2f}" for name in ("decode", "read", "scan", "width", "linear", "sampled")]
         if not arguments.no_skimage:
             cells.append(f"{against_scikit_image(masks.first(arguments.skimage_files), 3):.1f}")
         _print_row([masks.name[:11], str(len(masks.files)), *cells])
@@ -253,6 +308,21 @@ def _print_memory(folders: list[Path], count: int) -> None:
         _print_row([folder.name[:11], f"{few:.0f}", f"{many:.0f}", f"{many / few:.2f}"])
 
 
+def _print_workers(folders: list[Path], count: int, repeats: int) -> None:
+    print(f"\nTwo workers against one, wall time of a whole scan of {count} masks\n")
+    for folder in folders:
+        with tempfile.TemporaryDirectory() as name:
+            seconds, ratio = two_workers(copies(folder, count, Path(name)), repeats)
+        _print_row([folder.name[:11], f"{seconds:.1f} s", f"{ratio:.2f}"])
+
+
+def _print_large(folders: list[Path], side: int) -> None:
+    print(f"\nOne mask of {side} x {side} px: peak memory of the process, seconds\n")
+    for folder in folders:
+        memory, seconds = _peak_of(large_mask(folder, side))
+        _print_row([folder.name[:11], f"{memory:.0f} MB", f"{seconds:.1f} s"])
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -265,6 +335,10 @@ def main() -> None:
     parser.add_argument("--no-skimage", action="store_true")
     parser.add_argument("--parts", action="store_true", help="time the steps too")
     parser.add_argument("--memory", type=int, default=0, metavar="N", help="peak memory for N and 4 N masks")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="two workers against one, N masks"
+    )
+    parser.add_argument("--large", type=int, default=0, metavar="SIDE", help="one mask of SIDE x SIDE px")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -282,7 +356,11 @@ def main() -> None:
     if arguments.parts:
         _print_parts(sets, arguments.repeats)
     if arguments.memory:
-        _print_memory(folders[-2:], arguments.memory)
+        _print_memory(folders, arguments.memory)
+    if arguments.workers:
+        _print_workers(folders, arguments.workers, arguments.repeats)
+    if arguments.large:
+        _print_large(folders, arguments.large)
 
 
 if __name__ == "__main__":

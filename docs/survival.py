@@ -18,13 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import ClassTable, LabelMap
-from shapeprof.metrics import best, runs, survival
+from shapeprof.metrics import runs
+from shapeprof.metrics.best import best
 from shapeprof.metrics.columns import STRIDES
+from shapeprof.metrics.linear import linear
+from shapeprof.metrics.nearest import nearest
 from shapeprof.profile import ClassView, part
 from shapeprof.rules.thresholds import Thresholds
 from shapeprof.scan import scan_masks
 from shapeprof.shards import ScanOptions
 from shapeprof.sources import ReadOptions
+from shapeprof.sources.run_length import encode
 
 Mask = NDArray[np.bool_]
 SEED, SIDE, MASKS = 20161231, 64, 24
@@ -92,15 +96,11 @@ def family_ious(draw: Callable[[np.random.Generator], Mask]) -> dict[str, NDArra
     values: dict[str, list[Any]] = {"nearest": [], "linear": [], "best": []}
     for _ in range(MASKS):
         mask = draw(rng)
-        encoded = runs.encode(LabelMap(mask.astype(np.uint8), ClassTable(("background", "shape")), ""))
-        objects = runs.find_objects(encoded, 0, 255)
-        ranked = survival.ranked(encoded, 0, 255)
-        for name, function in (
-            ("nearest", survival.nearest),
-            ("linear", survival.linear),
-            ("best", best.best),
-        ):
-            counts = function(encoded, objects, ranked)
+        label_map = LabelMap(mask.astype(np.uint8), ClassTable(("background", "shape")), "")
+        stacked = runs.stack([encode(label_map)])
+        objects, classes = runs.find_objects(stacked, 0), runs.find_classes(stacked, 0)
+        for name, function in (("nearest", nearest), ("linear", linear), ("best", best)):
+            counts = function(stacked, objects, classes)
             area = 2 * mask.sum()
             values[name].append((area - counts.lost[0, :4]) / (area + counts.gained[0, :4]))
     return {name: np.mean(v, axis=0) for name, v in values.items()}
@@ -108,10 +108,10 @@ def family_ious(draw: Callable[[np.random.Generator], Mask]) -> dict[str, NDArra
 
 def family_table() -> str:
     lines = ["| family | stride | nearest | linear | linear, study | best | best, study |", "|---" * 7 + "|"]
-    for name, (draw, linear, at_best) in PUBLISHED.items():
+    for name, (draw, study_linear, study_best) in PUBLISHED.items():
         ious = family_ious(draw)
         for k, s in enumerate(STRIDES[:4]):
-            cells = [ious["nearest"][k], ious["linear"][k], linear[k], ious["best"][k], at_best[k]]
+            cells = [ious["nearest"][k], ious["linear"][k], study_linear[k], ious["best"][k], study_best[k]]
             shown = " | ".join("" if c is None else f"{c:.3f}" for c in cells)
             lines.append(f"| {name if k == 0 else ''} | {s} | {shown} |")
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,10 +21,14 @@ from skimage.measure import perimeter, perimeter_crofton, regionprops
 
 import shapeprof
 from shapeprof.labelmap import ClassTable, LabelMap
-from shapeprof.metrics import runs, survival
+from shapeprof.metrics import runs
 from shapeprof.metrics.columns import STRIDES
-from shapeprof.metrics.measure import MaskMeasurement, measure
+from shapeprof.metrics.measure import measure
+from shapeprof.metrics.nearest import nearest
+from shapeprof.metrics.width import local_width
+from shapeprof.runmap import RunMap
 from shapeprof.sources import ReadOptions, detect, find_masks, read_mask
+from shapeprof.sources.run_length import encode
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -115,16 +120,19 @@ def samples(name: str, radius: int) -> list[Mask]:
 # Estimators -----------------------------------------------------------------------------------
 
 
-def measured(mask: Mask) -> MaskMeasurement:
+def as_runs(mask: Mask) -> RunMap:
     """All of a mask as one object, in one piece or not."""
     labels = mask.astype(np.uint8)
-    return measure(
-        LabelMap(labels, ClassTable(("background", "shape")), "", labels.astype(np.uint16)), floor=1
-    )
+    return encode(LabelMap(labels, ClassTable(("background", "shape")), "", labels.astype(np.uint16)))
+
+
+def row(mask: Mask) -> dict[str, Any]:
+    """Its columns."""
+    return {name: column[0] for name, column in measure([as_runs(mask)], 0, floor=1).rows.items()}
 
 
 def ours(mask: Mask) -> float:
-    return float(measured(mask).rows["convexity"][0])
+    return float(row(mask)["convexity"])
 
 
 def scikit_image(mask: Mask) -> float:
@@ -141,8 +149,8 @@ def opencv(mask: Mask) -> float:
 
 def corrected(mask: Mask) -> float:
     """Ours, with half the bridged length of the hull added to the hull's area when the object is not convex."""
-    rows = measured(mask).rows
-    area, hull = int(rows["area"][0]), int(rows["hull_area"][0])
+    rows = row(mask)
+    area, hull = int(rows["area"]), int(rows["hull_area"])
     return 1.0 if area == hull else area / (hull + 0.5 * bridged(mask))
 
 
@@ -233,10 +241,10 @@ def sample_sets() -> dict[str, list[tuple[float, float, int]]]:
         encoding = detect(folder, ReadOptions())
         for path in folder.files:
             label_map, _ = read_mask(folder.root, path, encoding, None)
-            encoded = runs.encode(label_map)
-            of_run = runs.find_objects(encoded, label_map.classes.background, label_map.ignore_index).of_run
-            owner = np.repeat(of_run, encoded.stop - encoded.start).reshape(label_map.labels.shape)
-            rows = measure(label_map, sampled=False).rows
+            stacked = runs.stack([encode(label_map)])
+            of_run = runs.find_objects(stacked, label_map.classes.background).of_run
+            owner = np.repeat(of_run, stacked.stop - stacked.start).reshape(label_map.labels.shape)
+            rows = measure([encode(label_map)], label_map.classes.background, sampled=np.array([False])).rows
             for i in np.flatnonzero((rows["area"] >= RELIABLE) & ~rows["truncated"]):
                 y, x = (slice(rows[f"min_{a}"][i], rows[f"max_{a}"][i]) for a in ("row", "col"))
                 area, hull = int(rows["area"][i]), int(rows["hull_area"][i])
@@ -269,7 +277,7 @@ def perimeter_row(radius: int) -> str:
         contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         values.append(
             (
-                measured(mask).rows["perimeter"][0],
+                row(mask)["perimeter"],
                 perimeter_crofton(mask, directions=4),
                 perimeter(mask, neighborhood=4),
                 cv2.arcLength(contours[0], True),
@@ -300,11 +308,10 @@ def strips(width: int) -> list[Mask]:
 def width_row(width: int) -> str:
     values = []
     for mask in strips(width):
-        m = measured(mask)
-        widths = m.classes[1].widths
-        assert widths is not None
+        stacked = runs.stack([as_runs(mask)])
+        widths = local_width(stacked, runs.find_objects(stacked, 0))[0][mask]
         distance = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        values.append((np.median(widths), m.rows["mean_width"][0], 2 * distance.max() - 1))
+        values.append((np.median(widths), row(mask)["mean_width"], 2 * distance.max() - 1))
     cells = [f"{np.mean(v):.2f} ({np.std(v):.2f})" for v in zip(*values, strict=True)]
     return f"| {width} | {' | '.join(cells)} |"
 
@@ -320,10 +327,9 @@ def law_row(name: str) -> str:
     for mask in samples(name, 100):
         labels = np.pad(mask, 32).astype(np.uint8)
         label_map = LabelMap(labels, ClassTable(("background", "shape")), "")
-        encoded = runs.encode(label_map)
-        objects = runs.find_objects(encoded, 0, 255)
-        counts = survival.nearest(encoded, objects, survival.ranked(encoded, 0, 255))
-        area, outline = 2 * int(mask.sum()), measured(mask).rows["perimeter"][0]
+        stacked = runs.stack([encode(label_map)])
+        counts = nearest(stacked, runs.find_objects(stacked, 0), runs.find_classes(stacked, 0))
+        area, outline = 2 * int(mask.sum()), row(mask)["perimeter"]
         for k, s in enumerate(STRIDES):
             iou = (area - counts.lost[0, k]) / (area + counts.gained[0, k])
             x = s * outline / mask.sum()

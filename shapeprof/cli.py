@@ -345,7 +345,7 @@ def _again(
 def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, float]:
     import time
 
-    from .metrics.kernel import is_compiled
+    from .kernel import is_compiled
     from .scan import scan_masks
 
     if not is_compiled():

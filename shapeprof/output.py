@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from .errors import OutputError
+from .kernel import cache_folder
 from .metrics.columns import COLUMNS
-from .metrics.kernel import cache_folder
 from .shards import ShardResult
 from .sources import Encoding, MaskFolder
 
@@ -91,10 +91,15 @@ class RowWriter:
 
         if not result.rows:
             return
-        columns = {c.name: np.concatenate([rows[c.name] for _, rows in result.rows]) for c in COLUMNS}
-        names = [self._classes.name_of(int(c)) for c in columns["class_id"]]
-        paths = [path for path, rows in result.rows for _ in range(rows["area"].size)]
-        paths = [p.encode("utf-8", "backslashreplace").decode() for p in paths]
+        columns = {c.name: np.concatenate([rows.columns[c.name] for rows in result.rows]) for c in COLUMNS}
+        ids, which = np.unique(columns["class_id"], return_inverse=True)
+        names = pa.array([self._classes.name_of(int(c)) for c in ids], pa.string()).take(pa.array(which))
+        paths = pa.chunked_array(
+            [
+                pa.array(_printable(rows.paths), pa.string()).take(pa.array(rows.of_map))
+                for rows in result.rows
+            ]
+        )
         table = pa.table([paths, names, *(columns[c.name] for c in COLUMNS)], schema=self._schema)
         if table.num_rows:
             self._writer.write_table(table)
@@ -105,3 +110,8 @@ class RowWriter:
             self._temporary.replace(self._path)
         else:
             self._temporary.unlink(missing_ok=True)
+
+
+def _printable(paths: tuple[str, ...]) -> list[str]:
+    """Paths as valid text: bytes that are no UTF-8 as backslash escapes."""
+    return [path.encode("utf-8", "backslashreplace").decode() for path in paths]

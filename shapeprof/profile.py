@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from .grouping import group_of, group_regex
 from .labelmap import Issue
+from .metrics.bins import CONVEXITY_BINS, LENGTH_BINS, PER_OCTAVE
 from .metrics.columns import STRIDES
 
-SCHEMA_VERSION = 1
-CONVEXITY_BINS = 501  # 0.002 wide; the last holds exactly 1
-PER_OCTAVE = 16
-LENGTH_BINS = PER_OCTAVE * 32  # up to 2^32 px, of length or of area
+SCHEMA_VERSION = 2
 SHARE_UNIT = 1 << 20  # fixed point for sums of shares
 RELIABLE_AREA = 200  # px, under which convexity of concave shapes reads high (see metrics.shape)
 EXTREMES_KEPT = 3
+NEAR = (1, 2, 4)  # px
 
 Counts = NDArray[np.int64]
 Nesting = dict[tuple[int, int], tuple[int, int]]  # (outer, inner) class ids -> pixels, objects
@@ -38,6 +37,7 @@ _PARTS: dict[str, tuple[int, ...]] = {
     "below_floor": (),
     "truncated": (),  # of the measured
     "borders_ignored": (),  # of the measured
+    "ignored_edges": (),  # pixel edges of all objects that ignored pixels line; of crofton[0] pixel edges
     "area_measured": (2,),
     "reliable": (2,),  # measured objects of at least RELIABLE_AREA px
     "hole_count": (),
@@ -66,6 +66,7 @@ _PARTS: dict[str, tuple[int, ...]] = {
     "judged": (),  # measured objects of at least 200 px: those that can be suspected
     "suspected_merged": (),
     "width_pixels": (LENGTH_BINS,),  # pixels by local width
+    "near_boundary": (3,),  # pixels within NEAR px of what is outside their object, of those in width_pixels
     "linear_lost": (5,),
     "linear_gained": (5,),
     "linear_share": (5,),
@@ -109,23 +110,6 @@ def part(tally: NDArray[Any], name: str) -> NDArray[Any]:
 def new_tally() -> Counts:
     """A tally of nothing."""
     return np.zeros(TALLY_SIZE, np.int64)
-
-
-def length_bin(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Logarithmic bin of lengths or areas: ``floor(16 log2(v) + 1/2)``, so that 1, 2, 4 ... are bin centres.
-
-    What is under 1 px reads 1.
-    """
-    bins: NDArray[np.int64] = np.floor(PER_OCTAVE * np.log2(np.maximum(values, 1)) + 0.5).astype(np.int64)
-    result: NDArray[np.int64] = np.minimum(bins, LENGTH_BINS - 1)
-    return result
-
-
-def convexity_bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Bin of convexities: 0.002 wide, with exactly 1 in a bin of its own."""
-    bins: NDArray[np.int64] = (values * (CONVEXITY_BINS - 1)).astype(np.int64)
-    result: NDArray[np.int64] = np.minimum(bins, CONVEXITY_BINS - 1 - (values < 1))
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +235,22 @@ class ClassView:
         share = part(self.tally, f"{protocol}_share")[STRIDES.index(stride)]
         return float(share) / SHARE_UNIT / objects if objects else math.nan
 
+    def near_boundary(self, distance: int) -> float:
+        """Share of the class's pixels within 1, 2 or 4 px of a pixel outside their object. In [0, 1].
+
+        From centre to centre; what lies outside the image is not outside the object. Over the masks that local width
+        was measured on.
+        """
+        pixels = self.total("width_pixels")
+        near = part(self.tally, "near_boundary")[NEAR.index(distance)]
+        return float(near) / pixels if pixels else math.nan
+
+    @property
+    def ignored_boundary_share(self) -> float:
+        """Share of the pixel edges around all objects that ignored pixels line. In [0, 1]."""
+        edges = float(part(self.tally, "crofton")[0])
+        return self.total("ignored_edges") / edges if edges else math.nan
+
     @property
     def perimeter(self) -> float:
         """Crofton perimeter of all objects, px."""
@@ -303,6 +303,7 @@ class Profile:
     tool_version: str = ""
     log: dict[str, Any] = field(default_factory=dict)  # time, place: differs between equal scans
     nesting: Nesting = field(default_factory=dict)  # (outer, inner) class: pixels and objects in its holes
+    void_widths: Counts = field(default_factory=lambda: np.zeros(LENGTH_BINS, np.int64))  # see ``void_width``
 
     @property
     def images(self) -> int:
@@ -331,6 +332,14 @@ class Profile:
             group = group_of(path, regex)
             members.setdefault(f"mask {path}" if group is None else f"group {group}", []).append(tallies)
         return tuple(merge_tallies(members[key]) for key in sorted(members))
+
+    def void_width(self, q: float) -> float:
+        """Quantile of the local width of ignored pixels, px, within 2.2 %; NaN when there are none.
+
+        Over the ignored pixels of sampled masks. A band of ignored pixels around objects hides boundary errors.
+        """
+        k = _quantile(self.void_widths, q)
+        return math.nan if k < 0 else float(2 ** (k / PER_OCTAVE))
 
     def nested(self) -> tuple[Nested, ...]:
         """Which classes lie in the holes of which, by id."""
@@ -361,13 +370,18 @@ def merge_nesting(parts: Iterable[Mapping[tuple[int, int], tuple[int, int]]]) ->
     return dict(sorted(merged.items()))
 
 
+def add_tallies(into: dict[int, Counts], other: Mapping[int, Counts]) -> None:
+    """Add tallies to others, by class id."""
+    for class_id, tally in other.items():
+        if class_id in into:
+            into[class_id] += tally
+        else:
+            into[class_id] = tally.copy()
+
+
 def merge_tallies(parts: Iterable[Mapping[int, Counts]]) -> dict[int, Counts]:
     """Sum of tallies by class id."""
     merged: dict[int, Counts] = {}
     for tallies in parts:
-        for class_id, tally in tallies.items():
-            if class_id in merged:
-                merged[class_id] += tally
-            else:
-                merged[class_id] = tally.copy()
+        add_tallies(merged, tallies)
     return dict(sorted(merged.items()))

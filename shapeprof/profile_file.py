@@ -15,9 +15,11 @@ import numpy as np
 
 from .errors import ProfileError
 from .labelmap import Issue
+from .metrics.bins import LENGTH_BINS
 from .metrics.columns import STRIDES
 from .profile import (
     LAYOUT,
+    NEAR,
     SCHEMA_VERSION,
     TALLY_SIZE,
     ClassView,
@@ -81,6 +83,8 @@ def _class_block(profile: Profile, view: ClassView) -> dict[str, Any]:
         "feret": percentiles("feret", 25, 50, 75, 90),
         "area": percentiles("area", 5, 50, 95),
         "perimeter": number(view.perimeter),
+        "near_boundary": {str(d): number(view.near_boundary(d)) for d in NEAR},
+        "ignored_boundary_share": number(view.ignored_boundary_share),
         "holes": {
             "count": int(view.total("hole_count")),
             "objects": int(view.total("with_holes")),
@@ -141,6 +145,8 @@ def dump(profile: Profile) -> str:
             str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()}
             for c, kinds in profile.extremes.items()
         },
+        "void_width": {f"p{p}": number(profile.void_width(p / 100)) for p in (10, 50)},
+        "void_widths": _sparse_counts(profile.void_widths),
         "totals": _sparse_tallies(profile.totals),
         "sample": [[path, _sparse_tallies(tallies)] for path, tallies in profile.sample],
         "log": profile.log,
@@ -156,11 +162,14 @@ def _sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list
 def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
     parts = {}
     for name, (where, _) in LAYOUT.items():
-        values = tally[where]
-        at = np.flatnonzero(values)
-        if at.size:
-            parts[name] = [at.tolist(), values[at].tolist()]
+        if tally[where].any():
+            parts[name] = _sparse_counts(tally[where])
     return parts
+
+
+def _sparse_counts(values: Counts) -> list[list[int]]:
+    at = np.flatnonzero(values)
+    return [at.tolist(), values[at].tolist()]
 
 
 def _dense(parts: dict[str, list[list[int]]]) -> Counts:
@@ -201,6 +210,8 @@ def load(path: Path) -> Profile:
 
 
 def _build(data: dict[str, Any]) -> Profile:
+    void_widths = np.zeros(LENGTH_BINS, np.int64)
+    void_widths[np.array(data["void_widths"][0], np.int64)] = data["void_widths"][1]
     return Profile(
         names=tuple(data["names"]),
         background=data["background"],
@@ -227,4 +238,5 @@ def _build(data: dict[str, Any]) -> Profile:
         tool_version=data["tool_version"],
         log=data["log"],
         nesting={(n["outer"], n["inner"]): (n["pixels"], n["objects"]) for n in data.get("nesting", ())},
+        void_widths=void_widths,
     )

@@ -11,16 +11,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UnreadableMask
 from .labelmap import Issue
-from .metrics.measure import MaskMeasurement, measure
-from .profile import Counts, Extreme, Nesting, merge_nesting, merge_tallies
-from .sources import Encoding, ReadOptions, read_mask
-from .tally import extremes, merge_extremes, tally
+from .metrics.bins import LENGTH_BINS
+from .metrics.measure import Measurements, measure
+from .profile import Counts, Nesting, add_tallies, merge_nesting
+from .runmap import RunMap
+from .sources import Encoding, ReadOptions, read_runs
+from .tally import Extremes, extremes, merge_extremes, tally
 
 MOST_FILES = 64  # of a shard
+MOST_RUNS = 1 << 19  # of masks measured at once: about 100 bytes each, unless one mask has more
 SHARDS = 16  # of a smaller set, so that workers and the progress bar have something to do
 
 
@@ -70,7 +74,7 @@ class ShardResult:
 
     totals: dict[int, Counts] = field(default_factory=dict)
     sample: list[tuple[str, dict[int, Counts]]] = field(default_factory=list)
-    extremes: dict[int, dict[str, tuple[Extreme, ...]]] = field(default_factory=dict)
+    extremes: Extremes = field(default_factory=dict)
     nesting: Nesting = field(default_factory=dict)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
@@ -80,11 +84,12 @@ class ShardResult:
     pixels: int = 0
     ignored: int = 0
     background_pixels: int = 0
-    rows: list[tuple[str, dict[str, NDArray[Any]]]] = field(default_factory=list)  # per file; not merged
+    void_widths: Counts = field(default_factory=lambda: np.zeros(LENGTH_BINS, np.int64))  # of ignored pixels
+    rows: list[ObjectRows] = field(default_factory=list)  # not merged
 
     def merge(self, other: ShardResult) -> None:
         """Add what ``other`` counted, rows excepted."""
-        self.totals = merge_tallies((self.totals, other.totals))
+        add_tallies(self.totals, other.totals)
         self.extremes = merge_extremes(self.extremes, other.extremes)
         self.nesting = merge_nesting((self.nesting, other.nesting))
         for size, n in other.sizes.items():
@@ -92,49 +97,70 @@ class ShardResult:
         self.sample += other.sample
         self.issues += other.issues
         self.digests += other.digests
+        self.void_widths = self.void_widths + other.void_widths
         for name in ("read", "empty", "pixels", "ignored", "background_pixels"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
-    def add(self, measurement: MaskMeasurement, background: int | None, sampled: bool) -> None:
-        """Count one mask."""
-        tallies = tally(measurement, background)
-        self.totals = merge_tallies((self.totals, tallies))
-        if sampled:
-            self.sample.append((measurement.path, tallies))
-        self.extremes = merge_extremes(self.extremes, extremes(measurement, background))
-        self.nesting = merge_nesting((self.nesting, measurement.nesting))
-        self.sizes[measurement.size] = self.sizes.get(measurement.size, 0) + 1
-        self.digests.append((measurement.path, measurement.digest))
-        self.read += 1
-        self.empty += not tallies
-        self.pixels += measurement.size[0] * measurement.size[1]
-        self.ignored += measurement.ignored
-        if background in measurement.classes:
-            self.background_pixels += measurement.classes[background].pixels
-        self.rows.append((measurement.path, measurement.rows))
+    def add(self, found: Measurements) -> None:
+        """Count some masks."""
+        totals, sample = tally(found)
+        add_tallies(self.totals, totals)
+        self.sample += sample
+        self.extremes = merge_extremes(self.extremes, extremes(found))
+        self.nesting = merge_nesting((self.nesting, found.nesting))
+        for height, width in found.size.tolist():
+            self.sizes[height, width] = self.sizes.get((height, width), 0) + 1
+        self.digests += zip(found.paths, found.digests, strict=True)
+        foreground = found.classes.class_id != (-1 if found.background is None else found.background)
+        self.read += len(found.paths)
+        self.empty += len(found.paths) - np.unique(found.classes.of_map[foreground]).size
+        self.pixels += int(found.size.prod(axis=1).sum())
+        self.ignored += int(found.ignored.sum())
+        self.background_pixels += int(found.classes.pixels[~foreground].sum())
+        self.void_widths = self.void_widths + found.void_width_pixels
+        self.rows.append(ObjectRows(found.paths, found.classes.of_map[found.pair], found.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRows:
+    """The objects of some masks."""
+
+    paths: tuple[str, ...]  # of the masks
+    of_map: NDArray[np.int32]  # (n,) mask of each object
+    columns: dict[str, NDArray[Any]]  # (n,) by name, as in ``metrics.columns``
 
 
 def measure_shard(shard: Shard) -> ShardResult:
     """Read and measure every file of a shard; unreadable ones become issues."""
     result = ShardResult()
+    waiting: list[RunMap] = []
     for path in shard.files:
-        sampled = path in shard.sampled
         try:
-            label_map, issues = read_mask(shard.root, path, shard.encoding, shard.options.read.train_size)
+            run_map, issues = read_runs(shard.root, path, shard.encoding, shard.options.read.train_size)
         except UnreadableMask as error:
             result.issues.append(Issue("error", error.code, error.message, path))
             continue
-        options = shard.options
-        measured = measure(
-            label_map,
-            floor=options.floor,
-            sampled=sampled,
-            thickness=options.thickness,
-            best=path in shard.best,
-        )
         result.issues += issues
-        result.add(measured, label_map.classes.background, sampled)
+        if waiting and sum(m.start.size for m in waiting) + run_map.start.size > MOST_RUNS:
+            _measure(shard, waiting, result)
+        waiting.append(run_map)
+    if waiting:
+        _measure(shard, waiting, result)
     return result
+
+
+def _measure(shard: Shard, waiting: list[RunMap], result: ShardResult) -> None:
+    """Measure the masks that wait, all at once, and wait for none."""
+    found = measure(
+        waiting,
+        shard.encoding.classes.background,
+        floor=shard.options.floor,
+        sampled=np.array([m.path in shard.sampled for m in waiting]),
+        thickness=shard.options.thickness,
+        with_best=np.array([m.path in shard.best for m in waiting]),
+    )
+    waiting.clear()
+    result.add(found)
 
 
 def runs_of(files: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -162,7 +188,7 @@ def results(
         return
     pending: dict[int, Future[ShardResult]] = {}
     broken = False
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+    with _pool(workers) as pool:
         for i, shard in enumerate(shards):
             try:
                 for ahead in range(i, min(i + 2 * workers, len(shards))):  # bounds what waits in memory
@@ -175,6 +201,11 @@ def results(
             yield result
 
 
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Worker processes. Spawned: a fork of a process that has used OpenCV's threads waits for them for ever."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+
+
 def _start_worker() -> None:
     import cv2
 
@@ -183,7 +214,7 @@ def _start_worker() -> None:
 
 def _isolated(shard: Shard, measure: Callable[[Shard], ShardResult]) -> ShardResult:
     """Measure a shard in a process of its own; if that dies too, file by file."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+    with _pool(1) as pool:
         try:
             return pool.submit(measure, shard).result()
         except BrokenProcessPool:

@@ -1,4 +1,4 @@
-"""From one mask's measurement to its tallies (see ``profile.LAYOUT``) and its extreme objects."""
+"""From measurements to tallies (see ``profile.LAYOUT``) and to the most extreme objects."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .kernel import kernel
+from .metrics.bins import convexity_bin, length_bin
 from .metrics.columns import STRIDES
 from .metrics.crowding import LEAST_AREA
-from .metrics.kernel import kernel
-from .metrics.measure import ClassSums, MaskMeasurement
+from .metrics.measure import Measurements
 from .metrics.runs import Ints
+from .metrics.survival import PHASES, Survival
 from .profile import (
     EXTREMES_KEPT,
     LAYOUT,
-    LENGTH_BINS,
-    PER_OCTAVE,
     RELIABLE_AREA,
     SHARE_UNIT,
     TALLY_SIZE,
     Counts,
     Extreme,
-    convexity_bin,
-    length_bin,
-    part,
 )
+
+Extremes = dict[int, dict[str, tuple[Extreme, ...]]]
 
 # name -> (column, sign): the objects with the smallest sign * value are kept
 EXTREMES = {
@@ -46,54 +45,67 @@ LENGTHS = {
 }
 
 
-def tally(measurement: MaskMeasurement, background: int | None) -> dict[int, Counts]:
-    """Tallies of one mask by foreground class id."""
-    classes = [class_id for class_id in measurement.classes if class_id != background]
-    table = np.zeros((len(classes), TALLY_SIZE), np.int64)
-    for counts, class_id in zip(table, classes, strict=True):
-        _put_sums(counts, measurement.classes[class_id])
-    if measurement.rows["area"].size:
-        _add_objects(table, np.array(classes), measurement)
-    return dict(zip(classes, table, strict=True))
+def tally(found: Measurements) -> tuple[dict[int, Counts], list[tuple[str, dict[int, Counts]]]]:
+    """Tallies by foreground class id: of all masks together, and of each sampled mask with its path.
+
+    Only sampled masks get tallies of their own, the others are counted straight into one per class.
+    """
+    pairs = np.flatnonzero(found.classes.class_id != (-1 if found.background is None else found.background))
+    ids, of_class = np.unique(found.classes.class_id[pairs], return_inverse=True)
+    own = found.sampled[found.classes.of_map[pairs]]
+    slot = np.full(found.classes.class_id.size, -1)
+    slot[pairs] = np.where(own, ids.size + np.cumsum(own) - 1, of_class)
+    table = np.zeros((ids.size + np.count_nonzero(own), TALLY_SIZE), np.int64)
+    _add_classes(table, slot, pairs, found)
+    if found.pair.size:
+        _add_objects(table, slot[found.pair], found)
+    totals = {int(c): table[k].copy() for k, c in enumerate(ids)}
+    sample: dict[int, dict[int, Counts]] = {int(m): {} for m in np.flatnonzero(found.sampled)}
+    for pair in pairs[own]:
+        class_id, counts = int(found.classes.class_id[pair]), table[slot[pair]]
+        totals[class_id] += counts
+        sample[int(found.classes.of_map[pair])][class_id] = counts
+    return totals, [(found.paths[m], tallies) for m, tallies in sample.items()]
 
 
-def _put_sums(counts: Counts, sums: ClassSums) -> None:
-    """What is known of the class as a whole."""
+def _add_classes(table: Counts, slot: Ints, pairs: Ints, found: Measurements) -> None:
+    """Add what is known of the classes as a whole."""
+    one, pixels = np.ones(pairs.size, np.int64), found.classes.pixels[pairs]
+    counts = {
+        "images": one,
+        "pixels": pixels,
+        "nearest_lost": found.nearest.lost[pairs],
+        "nearest_gained": found.nearest.gained[pairs],
+    }
+    protocols = (
+        ("linear", "sampled", found.sampled, found.linear),
+        ("best", "best", found.with_best, found.best),
+    )
+    for protocol, sample, masks, result in protocols:
+        if masks.any():
+            inside = masks[found.classes.of_map[pairs]]
+            counts |= {
+                f"{sample}_images": inside.astype(np.int64),
+                f"{sample}_pixels": inside * pixels,
+                f"{protocol}_lost": result.lost[pairs],
+                f"{protocol}_gained": result.gained[pairs],
+            }
+    if found.widths.pixels.any():
+        counts |= {"width_pixels": found.widths.pixels[pairs], "near_boundary": found.widths.near[pairs]}
+    _add(table, slot[pairs], counts)
 
-    def put(name: str, value: Any) -> None:
-        part(counts, name)[...] = value
 
-    put("images", 1)
-    put("pixels", sums.pixels)
-    put("nearest_lost", sums.nearest[0])
-    put("nearest_gained", sums.nearest[1])
-    if sums.widths is not None:
-        put("width_pixels", _count_widths(sums.widths, *_width_edges()))
-    if sums.linear is not None:
-        put("sampled_images", 1)
-        put("sampled_pixels", sums.pixels)
-        put("linear_lost", sums.linear[0])
-        put("linear_gained", sums.linear[1])
-    if sums.best is not None:
-        put("best_images", 1)
-        put("best_pixels", sums.pixels)
-        put("best_lost", sums.best[0])
-        put("best_gained", sums.best[1])
-
-
-def _add_objects(table: Counts, classes: NDArray[np.int64], measurement: MaskMeasurement) -> None:
-    """Add all objects to the rows of ``table``, those of ``classes``, in a few steps for all parts at once."""
-    everything = measurement.rows
-    slot_of = np.zeros(classes.max() + 1, np.int64)
-    slot_of[classes] = np.arange(classes.size)
-    slot = slot_of[everything["class_id"]]
-    found = np.ones(slot.size, np.int64)
+def _add_objects(table: Counts, slot: Ints, found: Measurements) -> None:
+    """Add all objects to the rows ``slot`` of ``table``, in a few steps for all parts at once."""
+    everything = found.rows
+    one = np.ones(slot.size, np.int64)
     below = ~everything["measured"]
-    _add(table, slot, {"found": found, "below_floor": below, "crofton": measurement.crofton.T})
+    whole = {"found": one, "below_floor": below, "crofton": found.crofton}
+    _add(table, slot, whole | {"ignored_edges": everything["ignored_edges"]})
 
     measured = np.flatnonzero(everything["measured"])
     rows = {name: column[measured] for name, column in everything.items()}
-    slot, one = slot[measured], found[measured]
+    slot, one, mask = slot[measured], one[measured], found.classes.of_map[found.pair[measured]]
     area, reliable = rows["area"], rows["area"] >= RELIABLE_AREA
     group = (~rows["truncated"]).astype(np.int64)
     in_group = np.stack([1 - group, group], axis=1)
@@ -111,12 +123,12 @@ def _add_objects(table: Counts, classes: NDArray[np.int64], measurement: MaskMea
         "nearest_share": _share(kept),
         "nearest_kept": kept >= 0.5,
     }
-    if measurement.linear_lost is not None:
-        counts |= _kept_counts("linear", "sampled", measurement.linear_lost[measured], area)
-        counts["judged"] = area >= LEAST_AREA
+    if found.sampled.any():
+        counts |= _kept_counts("linear", "sampled", found.linear, measured, area, found.sampled[mask])
+        counts["judged"] = (area >= LEAST_AREA) & ~np.isnan(rows["suspected_merged"])
         counts["suspected_merged"] = rows["suspected_merged"] == 1
-    if measurement.best_lost is not None:
-        counts |= _kept_counts("best", "best", measurement.best_lost[measured], area)
+    if found.with_best.any():
+        counts |= _kept_counts("best", "best", found.best, measured, area, found.with_best[mask])
     _add(table, slot, counts)
 
     convexities = convexity_bin(np.stack([rows["convexity"], rows["convexity_filled"]]))
@@ -135,10 +147,14 @@ def _add_objects(table: Counts, classes: NDArray[np.int64], measurement: MaskMea
     _scatter(table, slot, where, np.stack([weight for _, weight in histograms.values()]))
 
 
-def _kept_counts(protocol: str, sample: str, lost: Ints, area: Ints) -> dict[str, NDArray[Any]]:
-    kept, reliable = 1 - lost / (2 * area[:, None]), area >= RELIABLE_AREA
+def _kept_counts(
+    protocol: str, sample: str, result: Survival, objects: Ints, area: Ints, inside: NDArray[np.bool_]
+) -> dict[str, NDArray[Any]]:
+    """What of these objects survives, where ``inside`` says that their mask was looked at."""
+    kept = inside[:, None] * (1 - result.object_lost[objects] / (PHASES * area[:, None]))
+    reliable = inside & (area >= RELIABLE_AREA)
     return {
-        f"{sample}_objects": np.ones(area.size, np.int64),
+        f"{sample}_objects": inside,
         f"{sample}_reliable": reliable,
         f"{protocol}_share": _share(kept),
         f"{protocol}_kept": kept >= 0.5,
@@ -152,7 +168,7 @@ def _share(kept: NDArray[np.float64]) -> Ints:
 
 
 def _add(table: Counts, slot: Ints, counts: dict[str, NDArray[Any]]) -> None:
-    """Add columns over the objects, (n,) or (n, k), to the parts of these names."""
+    """Add columns of n things, (n,) or (n, k), to the parts of these names in their rows of the table."""
     where = _places(tuple(counts))
     values = np.empty((slot.size, where.size), np.int64)
     at = 0
@@ -182,58 +198,29 @@ def _scatter(table, slot, where, weights):  # type: ignore[no-untyped-def]
             table[slot[i], where[k, i]] += weights[k, i]
 
 
-@lru_cache(maxsize=1)
-def _width_edges() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Smallest width in every length bin, and the bin of every multiple of 1/32 px up to 64."""
-    edges = np.empty(LENGTH_BINS + 1, np.float32)
-    edges[0], edges[-1] = 0, np.inf
-    for k in range(1, LENGTH_BINS):
-        near = np.float32(2 ** ((k - 0.5) / PER_OCTAVE))
-        steps = near.view(np.int32) + np.arange(-4, 5, dtype=np.int32)  # its neighbours among the floats
-        candidates = steps.view(np.float32)
-        edges[k] = candidates[length_bin(candidates) >= k].min()
-    return edges, length_bin(np.arange(64 * 32 + 1, dtype=np.float32) / 32)
-
-
-@kernel
-def _count_widths(widths, edges, bins):  # type: ignore[no-untyped-def]
-    """Histogram of ``length_bin`` for widths up to 64 px: there is at most one edge in 1/32 px."""
-    counts = np.zeros(edges.size - 1, np.int64)
-    for width in widths:
-        k = bins[int(width * 32)]
-        counts[k + (width >= edges[k + 1])] += 1
-    return counts
-
-
-def extremes(
-    measurement: MaskMeasurement, background: int | None
-) -> dict[int, dict[str, tuple[Extreme, ...]]]:
-    """The most extreme measured objects of one mask, per class: at least 200 px, not truncated."""
-    rows = measurement.rows
+def extremes(found: Measurements) -> Extremes:
+    """The most extreme measured objects, per class: at least 200 px, not truncated."""
+    rows = found.rows
     usable = rows["measured"] & ~rows["truncated"] & (rows["area"] >= RELIABLE_AREA)
-    found: dict[int, dict[str, tuple[Extreme, ...]]] = {}
-    for class_id in measurement.classes:
+    kept: Extremes = {}
+    for class_id in np.unique(rows["class_id"][usable]):
         at = np.flatnonzero(usable & (rows["class_id"] == class_id))
-        if class_id == background or not at.size:
-            continue
-        found[class_id] = {}
+        kept[int(class_id)] = {}
         for name, (column, sign) in EXTREMES.items():
             order = at[np.argsort(sign * rows[column][at], kind="stable")[:EXTREMES_KEPT]]
-            found[class_id][name] = tuple(_extreme(measurement, column, int(i)) for i in order)
-    return found
+            kept[int(class_id)][name] = tuple(_extreme(found, column, int(i)) for i in order)
+    return kept
 
 
-def _extreme(measurement: MaskMeasurement, column: str, i: int) -> Extreme:
-    rows = measurement.rows
-    box = tuple(int(rows[name][i]) for name in ("min_row", "min_col", "max_row", "max_col"))
-    return Extreme(float(rows[column][i]), measurement.path, (box[0], box[1], box[2], box[3]))
+def _extreme(found: Measurements, column: str, i: int) -> Extreme:
+    box = tuple(int(found.rows[name][i]) for name in ("min_row", "min_col", "max_row", "max_col"))
+    path = found.paths[found.classes.of_map[found.pair[i]]]
+    return Extreme(float(found.rows[column][i]), path, (box[0], box[1], box[2], box[3]))
 
 
-def merge_extremes(
-    a: dict[int, dict[str, tuple[Extreme, ...]]], b: dict[int, dict[str, tuple[Extreme, ...]]]
-) -> dict[int, dict[str, tuple[Extreme, ...]]]:
+def merge_extremes(a: Extremes, b: Extremes) -> Extremes:
     """The most extreme objects of both, per class and kind; equal values go by path, then box."""
-    merged: dict[int, dict[str, tuple[Extreme, ...]]] = {}
+    merged: Extremes = {}
     for class_id in sorted({*a, *b}):
         merged[class_id] = {}
         for name, (_, sign) in EXTREMES.items():

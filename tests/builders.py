@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import ClassTable, LabelMap
-from shapeprof.metrics.measure import measure
 from shapeprof.profile import Ledger, Profile, merge_tallies
 from shapeprof.sources import Encoding
-from shapeprof.tally import tally
+from tests.metrics.images import measure_one, tally_one
 
 Mask = NDArray[np.uint8]
 
@@ -75,7 +74,7 @@ def profile_of(
     tallies = []
     for i, mask in enumerate(masks):
         label_map = LabelMap(mask, ClassTable(names), f"{i:03}.png")
-        tallies.append(tally(measure(label_map, sampled=sampled is None or i < sampled), 0))
+        tallies.append(tally_one(measure_one(label_map, sampled=sampled is None or i < sampled)))
     sizes: dict[tuple[int, int], int] = {}
     for mask in masks:
         sizes[mask.shape[0], mask.shape[1]] = sizes.get((mask.shape[0], mask.shape[1]), 0) + 1

@@ -18,8 +18,7 @@ def compiled_kernels() -> None:
     """Compile the kernels once, so that no test waits for, or hears of, the compiler."""
     import numpy as np
 
-    from shapeprof.labelmap import ClassTable, LabelMap
-    from shapeprof.metrics.measure import measure
+    from tests.metrics.images import label_map, measure_one
 
     labels = np.kron(np.arange(16).reshape(4, 4) % 3, np.ones((9, 9))).astype(np.uint8)
-    measure(LabelMap(labels, ClassTable(("background", "a", "b")), "warm-up"))
+    measure_one(label_map(labels))

@@ -12,9 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "shapeprof"
 HEAVY = {"numpy", "cv2", "pandas", "torch", "numba", "pyarrow", "skimage", "PIL", "rich.console"}
 
-# room -> rooms of shapeprof it may import (errors, labelmap, grouping and the version are everyone's)
+# room -> rooms of shapeprof it may import (errors, labelmap, runmap, grouping and the version are everyone's)
 MAY_KNOW = {
     "cli": {
+        "kernel",
         "scan",
         "sources",
         "profile",
@@ -28,9 +29,9 @@ MAY_KNOW = {
         "shards",
     },
     "scan": {"output", "profile", "profile_file", "shards", "sources"},
-    "output": {"metrics", "shards", "sources"},
+    "output": {"kernel", "metrics", "shards", "sources"},
     "shards": {"metrics", "profile", "sources", "tally"},
-    "tally": {"metrics", "profile"},
+    "tally": {"kernel", "metrics", "profile"},
     "profile": {"metrics"},
     "profile_file": {"metrics", "profile"},
     "recommend": {"rules", "profile", "spec", "cost"},
@@ -41,15 +42,17 @@ MAY_KNOW = {
     "export": {"cost", "dataset", "emitters", "profile", "recommend", "sources", "spec"},
     "emitters": {"spec"},
     "report": {"metrics", "profile", "profile_file", "recommend"},
-    "sources": set(),
-    "metrics": set(),
+    "sources": {"kernel"},
+    "metrics": {"kernel"},
+    "kernel": set(),
     "nn": set(),
     "errors": set(),
     "grouping": set(),
     "labelmap": set(),
+    "runmap": set(),
     "__init__": {"export", "profile", "profile_file", "recommend", "scan", "shards", "sources", "spec"},
 }
-EVERYONE = {"errors", "labelmap", "grouping", "__version__"}
+EVERYONE = {"errors", "labelmap", "runmap", "grouping", "__version__"}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if "assets" not in p.parts)
 
 

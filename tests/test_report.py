@@ -11,12 +11,11 @@ import pytest
 from rich.console import Console
 
 from shapeprof.labelmap import ClassTable, Issue, LabelMap
-from shapeprof.metrics.measure import measure
 from shapeprof.profile import Profile, merge_tallies
 from shapeprof.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
 from shapeprof.report.text import bar, big, duration, percent, printable, quantity, spark
-from shapeprof.tally import tally
+from tests.metrics.images import measure_one, tally_one
 
 from .builders import crosses, discs, profile_of, strips
 
@@ -103,7 +102,9 @@ def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
     masks = discs(12, 20, per_image=9)
     profile = profile_of(masks)
     assert "at best" not in shown(profile, 100)
-    tallies = [tally(measure(LabelMap(m, ClassTable(profile.names), ""), best=True), 0) for m in masks[:2]]
-    unmeasured = [tally(measure(LabelMap(m, ClassTable(profile.names), "")), 0) for m in masks[2:]]
+    tallies = [
+        tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""), best=True)) for m in masks[:2]
+    ]
+    unmeasured = [tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""))) for m in masks[2:]]
     text = shown(replace(profile, totals=merge_tallies(tallies + unmeasured)), 100)
     assert "at best" in text and "At best: logits optimised for the mask itself, on 2 masks." in text

@@ -22,10 +22,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeprof.kernel import kernel
+
 from .columns import STRIDES
-from .kernel import kernel
-from .runs import Objects, Runs
-from .survival import Survival, linear
+from .linear import linear
+from .runs import Classes, Objects, Runs
+from .survival import Survival
 
 STEPS = 60
 RATE = 0.3
@@ -162,7 +164,8 @@ def _lose(rank, owner, blocks, kept, present, s, top, left, object_lost):  # typ
 def best(
     runs: Runs,
     objects: Objects,
-    classes: NDArray[np.int32],
+    classes: Classes,
+    wanted: NDArray[np.bool_] | None = None,
     strides: tuple[int, ...] = STRIDES,
     *,
     steps: int = STEPS,
@@ -171,37 +174,38 @@ def best(
     """Survival under the best logits found, bilinear up-sampling and argmax.
 
     The counts of a class are those of the logits that suit it best, so that they need not add up
-    over classes. Columns follow ``strides``, each one of 2, 4, 8, 16, 32.
+    over classes. ``wanted`` (m,): the masks to look at; None: all; zeros for the others. Columns
+    follow ``strides``, each one of 2, 4, 8, 16, 32.
     """
     columns = [STRIDES.index(s) for s in strides]
-    result = Survival(*(counts[:, columns] for counts in linear(runs, objects, classes)))
-    if classes.size < 2:
-        return result
-    rank, owner = _paint(runs, objects, classes)
-    pixels = np.bincount(rank[rank >= 0], minlength=classes.size)
-    for k, s in enumerate(strides):
-        sums = [_one_phase(rank, owner, pixels, objects, s, phase, steps, rate) for phase in (0, s // 2)]
-        lost, gained, object_lost = (np.sum([one[i] for one in sums], axis=0) for i in range(3))
-        before = (2 * pixels - result.lost[:, k]) / (2 * pixels + result.gained[:, k])
-        better = (2 * pixels - lost) / (2 * pixels + gained) > before
-        result.lost[better, k], result.gained[better, k] = lost[better], gained[better]
-        of_better = np.isin(objects.class_id, classes[better])
-        result.object_lost[of_better, k] = object_lost[of_better]
+    result = Survival(*(counts[:, columns] for counts in linear(runs, objects, classes, wanted)))
+    for i in range(runs.width.size) if wanted is None else np.flatnonzero(wanted):
+        first, end = classes.first[i], classes.first[i + 1]
+        if end - first < 2:
+            continue
+        rank, owner = _paint(runs, objects, classes, int(i))
+        pixels = classes.pixels[first:end]
+        for k, s in enumerate(strides):
+            sums = [_one_phase(rank, owner, pixels, objects, s, phase, steps, rate) for phase in (0, s // 2)]
+            lost, gained, object_lost = (np.sum([one[j] for one in sums], axis=0) for j in range(3))
+            before = (2 * pixels - result.lost[first:end, k]) / (2 * pixels + result.gained[first:end, k])
+            better = first + np.flatnonzero((2 * pixels - lost) / (2 * pixels + gained) > before)
+            result.lost[better, k], result.gained[better, k] = lost[better - first], gained[better - first]
+            of_better = np.isin(classes.of_run[objects.first_run], better)
+            result.object_lost[of_better, k] = object_lost[of_better]
     return result
 
 
 def _paint(
-    runs: Runs, objects: Objects, classes: NDArray[np.int32]
+    runs: Runs, objects: Objects, classes: Classes, i: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Position in ``classes`` (-1: ignored) and object of every pixel, (H, W)."""
-    rank = np.full(runs.value.size, -1, np.int32)
-    for k, c in enumerate(classes):
-        rank[runs.value == c] = k
-    lengths = runs.stop - runs.start
-    height = runs.row.size - 1
+    """Place among the mask's classes (-1: ignored) and object of every pixel of mask i, (H, W)."""
+    a, b = runs.row[runs.first_row[i]], runs.row[runs.first_row[i + 1]]
+    lengths, shape = runs.stop[a:b] - runs.start[a:b], (int(runs.height[i]), int(runs.width[i]))
+    rank = np.maximum(classes.of_run[a:b] - classes.first[i], -1).astype(np.int32)
     return (
-        np.repeat(rank, lengths).reshape(height, runs.width),
-        np.repeat(objects.of_run, lengths).reshape(height, runs.width),
+        np.repeat(rank, lengths).reshape(shape),
+        np.repeat(objects.of_run[a:b], lengths).reshape(shape),
     )
 
 

@@ -61,6 +61,7 @@ def _declare() -> tuple[Column, ...]:
           "200 px, and with instance ids", "where the mask is not in the sample (see --survival-sample)"),
         c("truncated", "bool", "", 0, 1, "touches the image border"),
         c("borders_ignored", "bool", "", 0, 1, "has an ignored pixel among its neighbours"),
+        c("ignored_edges", "int64", "px", 0, None, "pixel edges of its outline beyond which lies an ignored pixel"),
         c("measured", "bool", "", 0, 1, "area is at least the floor (--floor)"),
     ]  # fmt: skip
     for s in STRIDES:

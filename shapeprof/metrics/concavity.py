@@ -20,7 +20,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from shapeprof.kernel import kernel
+
 from .members import Members
 from .runs import Ints, Runs
 from .shape import _chain

@@ -15,6 +15,8 @@ parts. Definition, for components of at least ``LEAST_AREA`` px with a convexity
 3. Parts smaller than ``LEAST_PART`` of the largest part join the neighbour over the widest neck.
 4. Suspected when at least two parts remain, and their mean convexity (weighted by area) is at least
    ``GAIN`` above the component's and at least ``PARTS_CONVEX``.
+
+In masks of more than ``MOST_PIXELS`` no component is judged: that takes up to 24 bytes for each of them.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from shapeprof.kernel import kernel
+
 from .members import Members
-from .runs import Ints, Objects, Runs
-from .shape import _chain, _gcd
-from .width import RADIUS_CAP
+from .runs import Objects, Runs
+from .shape import Outline, _chain, _gcd
+from .width import RADIUS_CAP, squared_distance
 
 LEAST_AREA = 200  # px
 CONVEX = 0.95
@@ -35,6 +38,7 @@ LEAST_PEAK = 3  # px
 LEAST_PART = 0.1
 GAIN = 0.05
 PARTS_CONVEX = 0.9
+MOST_PIXELS = 1 << 24
 
 
 @kernel
@@ -48,6 +52,8 @@ def _touching(row, start, stop, of_run, class_id):  # type: ignore[no-untyped-de
         if y + 2 >= row.size:
             break
         first, end = row[y + 1], row[y + 2]
+        if first == end:  # behind a mask
+            continue
         for i in range(row[y], row[y + 1]):
             p = of_run[i]
             while stop[first] < start[i]:
@@ -173,117 +179,107 @@ def _hull_area(ys, lefts, rights, m, hull_y, hull_x):  # type: ignore[no-untyped
 
 @kernel
 def _split(  # type: ignore[no-untyped-def]
-    order, first, row_of, start, stop, squared, boxes, candidates, cap2, neck2, least_peak2, least_part
+    own, row_of, start, stop, squared, first_row, top, left, tall, wide, cap2, neck2, least_peak2, least_part
 ):
-    """Per candidate: number of parts, and their mean convexity weighted by area (NaN for one part)."""
-    parts, mean = np.ones(candidates.size, np.int64), np.full(candidates.size, np.nan)
-    most, tallest = 0, 0
-    for k in candidates:
-        tall, wide = boxes[k, 2] - boxes[k, 0] + 2, boxes[k, 3] - boxes[k, 1] + 2
-        most, tallest = max(most, tall * wide), max(tallest, tall)
-    level, peak = np.empty(most, np.int32), np.empty(most, np.int32)
-    parent, number = np.full(most, -1, np.int32), np.full(most, -1, np.int32)  # kept at -1 between candidates
-    ys, lefts, rights = np.empty(tallest, np.int64), np.empty(tallest, np.int64), np.empty(tallest, np.int64)
-    hull_y, hull_x = np.empty(tallest, np.int64), np.empty(tallest, np.int64)
-    at_level = np.empty(cap2 + 2, np.int64)
-    for c in range(candidates.size):
-        k = candidates[c]
-        wide = boxes[k, 3] - boxes[k, 1] + 2
-        at_level[:] = 0
-        for i in order[first[k] : first[k + 1]]:
-            base = (row_of[i] - boxes[k, 0] + 1) * wide + 1 - boxes[k, 1]
-            for x in range(start[i], stop[i]):
-                d = squared[row_of[i], x]
-                level[base + x] = d
-                at_level[cap2 - d + 1] += 1
-        for d in range(1, cap2 + 2):
-            at_level[d] += at_level[d - 1]
-        pixels = np.empty(at_level[cap2 + 1], np.int32)  # the largest distance first, then row by row
-        for i in order[first[k] : first[k + 1]]:
-            base = (row_of[i] - boxes[k, 0] + 1) * wide + 1 - boxes[k, 1]
-            for p in range(base + start[i], base + stop[i]):
-                d = cap2 - level[p]
-                pixels[at_level[d]] = p
-                at_level[d] += 1
-        _flood(level, pixels, parent, peak, wide, neck2, least_peak2)
-        n = 0
-        for p in pixels:
-            if parent[p] == p:
-                number[p] = n
-                n += 1
-        if n > 1:
-            area = np.zeros(n, np.int64)
-            for p in pixels:
-                number[p] = number[parent[p]]
-                area[number[p]] += 1
-            into = _absorb(level, pixels, number, area, wide, least_part)
-            area[:] = 0
-            for p in pixels:
-                number[p] = into[number[p]]
-                area[number[p]] += 1
-            parts[c] = np.count_nonzero(area)
-        if parts[c] > 1:
-            begin = np.zeros(n + 1, np.int64)
-            begin[1:] = np.cumsum(area)
-            at, of_part = begin[:n].copy(), np.empty(pixels.size, np.int32)
-            for i in order[first[k] : first[k + 1]]:
-                base = (row_of[i] - boxes[k, 0] + 1) * wide + 1 - boxes[k, 1]
-                for p in range(base + start[i], base + stop[i]):
-                    of_part[at[number[p]]] = p
-                    at[number[p]] += 1
-            total = 0.0
-            for a in range(n):
-                m = 0
-                for i in range(begin[a], begin[a + 1]):
-                    y, x = of_part[i] // wide, of_part[i] % wide
-                    if m == 0 or ys[m - 1] != y:
-                        ys[m], lefts[m] = y, x
-                        m += 1
-                    rights[m - 1] = x
-                if m:
-                    total += area[a] * (area[a] / _hull_area(ys, lefts, rights, m, hull_y, hull_x))
-            mean[c] = total / pixels.size
-        for p in pixels:
-            parent[p] = number[p] = -1
-    return parts, mean
+    """Number of parts of one component, and their mean convexity weighted by area (NaN for one part).
+
+    ``own``: its runs; ``squared``: the squared distance in the mask whose rows begin at ``first_row``; (top, left),
+    tall and wide: its box.
+    """
+    tall, wide = tall + 2, wide + 2  # with a rim
+    level, peak = np.empty(tall * wide, np.int32), np.empty(tall * wide, np.int32)
+    parent, number = np.full(tall * wide, -1, np.int32), np.full(tall * wide, -1, np.int32)
+    at_level = np.zeros(cap2 + 2, np.int64)
+    for i in own:
+        y = row_of[i] - top
+        base = (y + 1) * wide + 1 - left
+        for x in range(start[i], stop[i]):
+            d = squared[row_of[i] - first_row, x]
+            level[base + x] = d
+            at_level[cap2 - d + 1] += 1
+    for d in range(1, cap2 + 2):
+        at_level[d] += at_level[d - 1]
+    pixels = np.empty(at_level[cap2 + 1], np.int32)  # the largest distance first, then row by row
+    for i in own:
+        base = (row_of[i] - top + 1) * wide + 1 - left
+        for p in range(base + start[i], base + stop[i]):
+            d = cap2 - level[p]
+            pixels[at_level[d]] = p
+            at_level[d] += 1
+    _flood(level, pixels, parent, peak, wide, neck2, least_peak2)
+    n = 0
+    for p in pixels:
+        if parent[p] == p:
+            number[p] = n
+            n += 1
+    if n == 1:
+        return 1, np.nan
+    area = np.zeros(n, np.int64)
+    for p in pixels:
+        number[p] = number[parent[p]]
+        area[number[p]] += 1
+    into = _absorb(level, pixels, number, area, wide, least_part)
+    area[:] = 0
+    for p in pixels:
+        number[p] = into[number[p]]
+        area[number[p]] += 1
+    parts = np.count_nonzero(area)
+    if parts == 1:
+        return 1, np.nan
+    begin = np.zeros(n + 1, np.int64)
+    begin[1:] = np.cumsum(area)
+    at, of_part = begin[:n].copy(), np.empty(pixels.size, np.int32)
+    for i in own:
+        base = (row_of[i] - top + 1) * wide + 1 - left
+        for p in range(base + start[i], base + stop[i]):
+            of_part[at[number[p]]] = p
+            at[number[p]] += 1
+    ys, lefts, rights = np.empty(tall, np.int64), np.empty(tall, np.int64), np.empty(tall, np.int64)
+    hull_y, hull_x = np.empty(tall, np.int64), np.empty(tall, np.int64)
+    total = 0.0
+    for a in range(n):
+        m = 0
+        for i in range(begin[a], begin[a + 1]):
+            y, x = of_part[i] // wide, of_part[i] % wide
+            if m == 0 or ys[m - 1] != y:
+                ys[m], lefts[m] = y, x
+                m += 1
+            rights[m - 1] = x
+        if m:
+            total += area[a] * (area[a] / _hull_area(ys, lefts, rights, m, hull_y, hull_x))
+    return parts, total / pixels.size
 
 
 def suspected_merged(
-    runs: Runs,
-    grouped: Members,
-    squared: NDArray[np.int32],
-    area: Ints,
-    hull_area: Ints,
-    box: Ints,
+    runs: Runs, objects: Objects, grouped: Members, outline: Outline, wanted: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """1 for components that are probably several objects, 0 for others.
+    """1 for components that are probably several objects, 0 for others; NaN where it was not judged.
 
     0 too for those under ``LEAST_AREA``, and for all objects of an instance mask.
 
     Args:
-        runs: the runs of the mask.
+        runs, objects: of all masks.
         grouped: the runs of every object.
-        squared: (H, W) squared distance to the nearest pixel of another owner, capped.
-        area, hull_area, box: of every object, as in ``shape.Outline``.
+        outline: their areas, hulls and boxes.
+        wanted: (m,) the masks to look at.
     """
-    result = np.zeros(area.size)
+    area = outline.area
+    result = np.where(wanted[objects.of_map], 0.0, np.nan)
     if runs.by_instance:
         return result
-    whole = area / hull_area
-    candidates = np.flatnonzero((area >= LEAST_AREA) & (whole < CONVEX))
-    if candidates.size:
-        parts, mean = _split(
-            *grouped,
-            runs.start,
-            runs.stop,
-            squared,
-            box,
-            candidates,
-            RADIUS_CAP**2,
-            NECK**2,
-            LEAST_PEAK**2,
-            LEAST_PART,
-        )
-        merged = (parts >= 2) & (mean >= whole[candidates] + GAIN) & (mean >= PARTS_CONVEX)
-        result[candidates[merged]] = 1
+    convexity = area / outline.hull_area
+    candidates = np.flatnonzero((result == 0) & (area >= LEAST_AREA) & (convexity < CONVEX))
+    of_map = objects.of_map[candidates]
+    for m in np.unique(of_map).tolist():
+        if runs.height[m] * runs.width[m] > MOST_PIXELS:
+            result[objects.of_map == m] = np.nan
+            continue
+        squared, first_row = squared_distance(runs, objects, m)[0], runs.first_row[m]
+        for k in candidates[of_map == m]:
+            top, left, bottom, right = outline.box[k]
+            parts, mean = _split(
+                grouped.order[grouped.first[k] : grouped.first[k + 1]], grouped.row, runs.start, runs.stop, squared,
+                first_row, top, left, bottom - top, right - left, RADIUS_CAP**2, NECK**2, LEAST_PEAK**2, LEAST_PART,
+            )  # fmt: skip
+            result[k] = parts >= 2 and mean >= convexity[k] + GAIN and mean >= PARTS_CONVEX
     return result

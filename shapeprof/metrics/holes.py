@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from shapeprof.kernel import kernel
+
 from .members import Members
-from .runs import Ints, Objects, Runs
+from .runs import Classes, Ints, Objects, Runs
 
 Nesting = dict[tuple[int, int], tuple[int, int]]  # (outer, inner) class ids -> pixels, objects
 
@@ -166,26 +167,21 @@ def _nesting(owner, before, after, sequence, start, stop, rank, of_run, outer_of
     return pixels, whole
 
 
-def nesting(runs: Runs, objects: Objects, found: Gaps, background: int | None, ignored: int) -> Nesting:
+def nesting(runs: Runs, objects: Objects, classes: Classes, found: Gaps, background: int | None) -> Nesting:
     """What lies in holes, per pair of different classes: pixels, and objects found that lie there wholly.
 
-    A pixel in holes of several objects of the outer class counts once. Background and ignored pixels
-    count for no class.
+    Summed over the masks. A pixel in holes of several objects of the outer class counts once. Background and
+    ignored pixels count for no class.
     """
-    if not found.owner.size:
+    ids, place = np.unique(classes.class_id, return_inverse=True)
+    outside = classes.class_id == (-1 if background is None else background)
+    if not found.owner.size or np.unique(place[~outside]).size < 2:
         return {}
-    present = np.bincount(runs.value) > 0
-    present[[v for v in (background, ignored) if v is not None and v < present.size]] = False
-    classes = np.flatnonzero(present)
-    ranks = np.full(present.size, -1, np.int32)
-    ranks[classes] = np.arange(classes.size)
-    rank = ranks[runs.value]
-    outer_of = ranks[objects.class_id]
+    place[outside] = -1
+    rank = np.append(place, -1)[classes.of_run].astype(np.int32)
+    outer_of = rank[objects.first_run]
     pixels, whole = _nesting(
         *found, np.argsort(outer_of[found.owner], kind="stable"), runs.start, runs.stop, rank,
-        objects.of_run, outer_of, objects.runs, classes.size,
+        objects.of_run, outer_of, objects.runs, ids.size,
     )  # fmt: skip
-    return {
-        (int(classes[a]), int(classes[b])): (int(pixels[a, b]), int(whole[a, b]))
-        for a, b in np.argwhere(pixels)
-    }
+    return {(int(ids[a]), int(ids[b])): (int(pixels[a, b]), int(whole[a, b])) for a, b in np.argwhere(pixels)}

@@ -1,173 +1,167 @@
-"""One mask in, all its measurements out."""
+"""Masks in, all their measurements out; many masks at once, so that Python costs little per mask."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.labelmap import LabelMap
+from shapeprof.runmap import IGNORED, RunMap
 
-from . import best as best_survival
 from . import concavity, crowding, holes, shape, survival, width
+from .best import best as best_survival
+from .bins import width_edges
 from .columns import COLUMNS, STRIDES
+from .linear import linear as linear_survival
 from .members import members
-from .runs import Ints, Objects, Runs, encode, find_objects
+from .nearest import nearest as nearest_survival
+from .runs import Classes, Ints, Objects, Runs, find_classes, find_objects, stack
 
 
 @dataclass(frozen=True, slots=True)
-class ClassSums:
-    """What one mask says about one class beyond its objects. Strides are 2, 4, 8, 16, 32."""
+class Measurements:
+    """Everything measured on m masks: p pairs of mask and class, n objects. Strides are 2, 4, 8, 16, 32."""
 
-    pixels: int
-    nearest: Ints  # (2, 5) pixels lost and gained, summed over the phases
-    linear: Ints | None  # the same for the linear protocol; None outside the sample
-    widths: NDArray[np.float32] | None  # (pixels,) local width of each pixel, px; None outside the sample
-    best: Ints | None = None  # lost and gained at best; None unless asked for
-
-
-@dataclass(frozen=True, slots=True)
-class MaskMeasurement:
-    """Everything measured on one mask."""
-
-    path: str
-    digest: str
-    size: tuple[int, int]  # rows, columns
-    ignored: int  # pixels
+    paths: tuple[str, ...]
+    digests: tuple[str, ...]
+    size: Ints  # (m, 2) rows, columns
+    ignored: Ints  # (m,) pixels
+    classes: Classes
+    background: int | None  # class id
+    nearest: survival.Survival
+    sampled: NDArray[np.bool_]  # (m,) masks that ``linear`` and suspected merging were computed on
+    linear: survival.Survival
+    with_best: NDArray[np.bool_]  # (m,) masks that ``best`` was computed on
+    best: survival.Survival
+    widths: width.Widths
+    void_width_pixels: Ints  # (bins,) ignored pixels of sampled masks by local width
     rows: dict[str, NDArray[Any]]  # the columns of ``COLUMNS`` over all objects, below the floor too
-    crofton: Ints  # (2, n) exact intercept counts behind the perimeter
-    linear_lost: Ints | None  # (n, 5) pixels of each object lost under the linear protocol
-    classes: dict[int, ClassSums]  # by class id, background included
-    best_lost: Ints | None = None  # (n, 5) pixels of each object lost at best; None unless asked for
-    nesting: holes.Nesting = field(default_factory=dict)  # (outer, inner) classes: pixels, whole objects
+    pair: NDArray[np.int32]  # (n,) mask and class of every object
+    crofton: Ints  # (n, 2) exact intercept counts behind the perimeter
+    nesting: holes.Nesting  # (outer, inner) classes: pixels, whole objects
 
 
 def measure(
-    label_map: LabelMap,
+    maps: Sequence[RunMap],
+    background: int | None,
     *,
     floor: int = 32,
-    sampled: bool = True,
+    sampled: NDArray[np.bool_] | None = None,
     thickness: bool = False,
-    best: bool = False,
-) -> MaskMeasurement:
-    """Measure all objects of a label map.
+    with_best: NDArray[np.bool_] | None = None,
+) -> Measurements:
+    """Measure all objects of some masks.
 
     Args:
-        label_map: labels (H, W) of class ids, optionally with instance ids.
+        maps: one or more masks, all with instance ids or all without.
+        background: id of the class that is no object; None: every class is foreground.
         floor: objects under this area (px) are counted but marked as not measured.
-        sampled: whether to compute linear survival and local width too.
-        thickness: whether to compute local width even when not sampled.
-        best: whether to compute survival at best too, which takes seconds.
+        sampled: (m,) masks that linear survival, local width and suspected merging are computed on; None: all.
+        thickness: whether to compute local width on the others too.
+        with_best: (m,) masks that survival at best, which takes seconds, is computed on; None: none.
     """
-    background, ignored = label_map.classes.background, label_map.ignore_index
-    runs = encode(label_map)
-    objects = find_objects(runs, background, ignored)
-    outline = shape.outline(runs, objects)
-    ranked = survival.ranked(runs, background, ignored)
-    nearest = survival.nearest(runs, objects, ranked)
-    linear = survival.linear(runs, objects, ranked) if sampled else None
-    at_best = best_survival.best(runs, objects, ranked) if best else None
+    sampled = np.ones(len(maps), bool) if sampled is None else sampled
+    with_best = np.zeros(len(maps), bool) if with_best is None else with_best
+    runs = stack(maps)
+    objects, classes = find_objects(runs, background), find_classes(runs, background)
     grouped = members(runs, objects)
-    merged = np.full(outline.area.size, np.nan)
-    widths = width_sums = None
-    if sampled or thickness:
-        distances = width.squared_distance(runs, objects)
-        width_map = width.local_width(runs, objects, distances)[0]
-        widths, width_sums = width.collect(width_map, runs, objects, outline.area)
-        if sampled:
-            merged = crowding.suspected_merged(
-                runs, grouped, distances[0], outline.area, outline.hull_area, outline.box
-            )
-    gaps = holes.gaps(runs, grouped, shape.hole_count(objects))
+    outline = shape.outline(runs, grouped)
+    nearest = nearest_survival(runs, objects, classes)
+    measured_width = np.full(len(maps), True) if thickness else sampled
+    widths = width.widths(runs, objects, classes, measured_width, *width_edges())
+    hole_count = shape.hole_count(objects)
+    gaps = holes.gaps(runs, grouped, hole_count)
     hole_area = holes.hole_area(runs, gaps, outline.area.size)
-    more = {
-        "convexity_filled": holes.convexity_filled(outline.area, hole_area, outline.hull_area),
-        "concavity_depth": concavity.concavity_depth(runs, grouped, outline.area, outline.hull_area),
-        "hole_area": hole_area,
-        "hole_share": holes.hole_share(outline.area, hole_area),
-        "touching": crowding.touching(runs, objects),
-        "suspected_merged": merged,
-    }
     crofton = shape.crofton_counts(outline, objects)
-    pixels = _pixels(runs)
-    return MaskMeasurement(
-        path=label_map.path,
-        digest=label_map.digest,
-        size=(label_map.labels.shape[0], label_map.labels.shape[1]),
-        ignored=pixels.get(ignored, 0),
-        rows=_rows(
-            objects, outline, crofton, nearest, _mean_local_width(width_sums, outline), more, label_map, floor
-        ),
-        crofton=np.stack(crofton),
-        linear_lost=None if linear is None else linear.object_lost,
-        best_lost=None if at_best is None else at_best.object_lost,
-        nesting=holes.nesting(runs, objects, gaps, background, ignored),
-        classes={
-            int(c): ClassSums(
-                pixels=pixels[int(c)],
-                nearest=np.stack((nearest.lost[k], nearest.gained[k])),
-                linear=None if linear is None else np.stack((linear.lost[k], linear.gained[k])),
-                best=None if at_best is None else np.stack((at_best.lost[k], at_best.gained[k])),
-                widths=None if widths is None else widths.get(int(c), np.zeros(0, np.float32)),
-            )
-            for k, c in enumerate(ranked)
-        },
-    )
-
-
-def _pixels(runs: Runs) -> dict[int, int]:
-    counts = np.bincount(runs.value, weights=runs.stop - runs.start)
-    return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
-
-
-def _mean_local_width(sums: NDArray[np.float64] | None, outline: shape.Outline) -> NDArray[np.float64]:
-    if sums is None:
-        return np.full(outline.area.size, np.nan)
-    result: NDArray[np.float64] = sums / outline.area
-    return result
-
-
-def _rows(
-    objects: Objects,
-    outline: shape.Outline,
-    crofton: tuple[Ints, Ints],
-    nearest: survival.Survival,
-    local_width: NDArray[np.float64],
-    more: dict[str, NDArray[Any]],
-    label_map: LabelMap,
-    floor: int,
-) -> dict[str, NDArray[Any]]:
-    height, columns = label_map.labels.shape
-    n, box = objects.class_id.size, outline.box
-    perimeter = shape.perimeter(*crofton)
-    instances = label_map.instances is not None
-    kept = 1 - nearest.object_lost / (survival.PHASES * outline.area[:, None])
-    rows: dict[str, NDArray[Any]] = {
+    size = np.array([m.size for m in maps])
+    pair = classes.of_run[objects.first_run]
+    rows = {
+        **_boxes(runs, objects, outline, size),
+        **_outlines(outline, shape.perimeter(*crofton)),
         "class_id": objects.class_id,
-        "object_id": objects.instance if instances else np.arange(1, n + 1, dtype=np.int64),
-        "min_row": box[:, 0].astype(np.int32),
-        "min_col": box[:, 1].astype(np.int32),
-        "max_row": box[:, 2].astype(np.int32),
-        "max_col": box[:, 3].astype(np.int32),
+        "object_id": _object_ids(runs, objects),
         "area": outline.area,
         "hull_area": outline.hull_area,
         "convexity": shape.convexity(outline),
-        "hole_count": shape.hole_count(objects),
+        "convexity_filled": holes.convexity_filled(outline.area, hole_area, outline.hull_area),
+        "concavity_depth": concavity.concavity_depth(runs, grouped, outline.area, outline.hull_area),
+        "hole_count": hole_count,
+        "hole_area": hole_area,
+        "hole_share": holes.hole_share(outline.area, hole_area),
+        "local_width": np.where(measured_width[objects.of_map], widths.object_sum / outline.area, np.nan),
+        "pieces": objects.pieces,
+        "touching": crowding.touching(runs, objects),
+        "suspected_merged": crowding.suspected_merged(runs, objects, grouped, outline, sampled),
+        "borders_ignored": objects.borders_ignored,
+        "ignored_edges": objects.ignored_edges,
+        "measured": outline.area >= floor,
+    }
+    kept = 1 - nearest.object_lost / (survival.PHASES * outline.area[:, None])
+    rows |= {f"survival_nearest_{s}": kept[:, k] for k, s in enumerate(STRIDES)}
+    return Measurements(
+        paths=tuple(m.path for m in maps),
+        digests=tuple(m.digest for m in maps),
+        size=size,
+        ignored=size.prod(axis=1) - np.bincount(classes.of_map, classes.pixels, len(maps)).astype(np.int64),
+        classes=classes,
+        background=background,
+        nearest=nearest,
+        sampled=sampled,
+        linear=linear_survival(runs, objects, classes, sampled),
+        with_best=with_best,
+        best=best_survival(runs, objects, classes, with_best),
+        widths=widths,
+        void_width_pixels=_void_widths(runs, sampled),
+        rows={column.name: rows[column.name] for column in COLUMNS},
+        pair=pair,
+        crofton=np.stack(crofton, axis=1),
+        nesting=holes.nesting(runs, objects, classes, gaps, background),
+    )
+
+
+def _void_widths(runs: Runs, wanted: NDArray[np.bool_]) -> Ints:
+    """Ignored pixels by local width, over the wanted masks: they taken as objects, and all else as outside."""
+    void = runs.value == IGNORED
+    edges, bins = width_edges()
+    if not void.any():
+        return np.zeros(edges.size - 1, np.int64)
+    inverse = runs._replace(value=np.where(void, 0, IGNORED).astype(np.int32), key=np.zeros(0, np.int64))
+    objects, classes = find_objects(inverse, None), find_classes(inverse, None)
+    total: Ints = width.widths(inverse, objects, classes, wanted, edges, bins).pixels.sum(axis=0)
+    return total
+
+
+def _object_ids(runs: Runs, objects: Objects) -> Ints:
+    """Instance ids; in semantic masks the objects of each mask are numbered from 1."""
+    if runs.by_instance:
+        return objects.instance
+    before = np.searchsorted(objects.of_map, np.arange(runs.width.size))
+    numbers: Ints = np.arange(1, objects.of_map.size + 1) - before[objects.of_map]
+    return numbers
+
+
+def _boxes(runs: Runs, objects: Objects, outline: shape.Outline, size: Ints) -> dict[str, NDArray[Any]]:
+    box = outline.box - runs.first_row[objects.of_map][:, None] * [1, 0, 1, 0]
+    height, columns = size[objects.of_map].T
+    min_row, min_col, max_row, max_col = box.astype(np.int32).T
+    return {
+        "min_row": min_row,
+        "min_col": min_col,
+        "max_row": max_row,
+        "max_col": max_col,
+        "extent": np.maximum(max_row - min_row, max_col - min_col),
+        "truncated": (min_row == 0) | (min_col == 0) | (max_row == height) | (max_col == columns),
+    }
+
+
+def _outlines(outline: shape.Outline, perimeter: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    return {
         "perimeter": perimeter,
         "isoperimetric_quotient": 4 * np.pi * outline.area / perimeter**2,
         "boundary_density": perimeter / outline.area,
         "feret_max": outline.feret_max,
-        "extent": np.maximum(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]).astype(np.int32),
         "mean_width": shape.mean_width(outline.area, perimeter),
-        "local_width": local_width,
-        "pieces": objects.pieces,
-        "truncated": (box[:, 0] == 0) | (box[:, 1] == 0) | (box[:, 2] == height) | (box[:, 3] == columns),
-        "borders_ignored": objects.borders_ignored,
-        "measured": outline.area >= floor,
-        **more,
     }
-    for k, s in enumerate(STRIDES):
-        rows[f"survival_nearest_{s}"] = kept[:, k]
-    return {column.name: rows[column.name] for column in COLUMNS}

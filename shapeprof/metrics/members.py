@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from shapeprof.kernel import kernel
+
 from .runs import Ints, Objects, Runs
 
 
@@ -16,7 +17,7 @@ class Members(NamedTuple):
 
     order: Ints
     first: Ints  # (n + 1,)
-    row: NDArray[np.int32]  # (R,) row of every run of the map
+    row: NDArray[np.int32]  # (R,) row of every run, counted in the stack of masks
 
 
 @kernel

@@ -1,41 +1,63 @@
-"""Run-length form of a label map, and its objects.
+"""Masks stacked for measuring, and their objects.
 
-Everything but local width is computed from runs: maximal stretches of one row with one value. A
-mask has far fewer runs than pixels, so no later step touches a pixel. Union-find is written out where it is
-used: numba helpers that take arrays cost reference counts in the innermost loop.
+Many masks are measured at once: their rows lie one after another, with an empty row behind each mask, so
+that kernels walk over all of them and nothing links one mask with the next. Union-find is written out where
+it is used: numba helpers that take arrays cost reference counts in the innermost loop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.labelmap import LabelMap
-
-from .kernel import kernel
+from shapeprof.kernel import kernel
+from shapeprof.runmap import IGNORED, RunMap
 
 Ints = NDArray[np.int64]
 NO_OBJECT = -1
+KEY_BITS = 33  # of a key that hold the instance id; the number of the mask lies above
 
 
 class Runs(NamedTuple):
-    """Runs of an (H, W) map, row by row, left to right; every row is covered without a gap."""
+    """The runs of m masks. Mask i has the rows ``first_row[i]`` to ``first_row[i + 1] - 2``; the next is empty."""
 
-    row: Ints  # (H + 1,) index of the first run of each row
+    row: Ints  # (rows + 1,) index of the first run of each row
     start: NDArray[np.int32]  # (R,) first column
     stop: NDArray[np.int32]  # (R,) one past the last column
-    value: NDArray[np.int32]  # (R,) class id
-    key: Ints  # (R,) what makes an object: the class id, or the instance id
-    width: int  # W
-    by_instance: bool  # whether the keys are instance ids
+    value: NDArray[np.int32]  # (R,) class id, IGNORED for ignored pixels
+    key: Ints  # (R,) instance id, with the number of the mask above it; empty without instances
+    first_row: Ints  # (m + 1,)
+    width: Ints  # (m,) columns of each mask
+
+    @property
+    def by_instance(self) -> bool:
+        """Whether instance ids tell objects apart."""
+        return self.key.size > 0
+
+    @property
+    def height(self) -> Ints:
+        """(m,) rows of each mask."""
+        return np.diff(self.first_row) - 1
+
+    def one(self, i: int) -> Runs:
+        """Mask i alone; views, but for the two row indices."""
+        top, end = self.first_row[i], self.first_row[i + 1]
+        a, b = self.row[top], self.row[end]
+        return Runs(
+            self.row[top : end + 1] - a, self.start[a:b], self.stop[a:b], self.value[a:b], self.key[a:b],
+            np.array([0, end - top]), self.width[i : i + 1],
+        )  # fmt: skip
 
 
 class Objects(NamedTuple):
-    """Objects in order of their first pixel (row by row), as columns of length n."""
+    """Objects in order of their first pixel (mask by mask, row by row), as columns of length n."""
 
     of_run: NDArray[np.int32]  # (R,) object of each run, NO_OBJECT for background and ignored runs
+    of_map: NDArray[np.int32]  # mask that it is in
+    first_run: Ints  # its first run
     class_id: NDArray[np.int32]
     instance: Ints  # instance id, 0 in a semantic mask
     runs: Ints  # number of runs
@@ -43,84 +65,86 @@ class Objects(NamedTuple):
     overlap: Ints  # (n, 3) pixel pairs that lie vertically, and on the two diagonals, next to each other
     pieces: Ints  # 8-connected components (more than 1 only in instance masks)
     borders_ignored: NDArray[np.bool_]  # has an ignored pixel among its 8-neighbours
+    ignored_edges: Ints  # pixel edges of its outline beyond which lies an ignored pixel
+
+
+class Classes(NamedTuple):
+    """The classes of every mask, as p pairs of mask and class: by mask, then by id, the background last.
+
+    Ignored pixels are no class. Within a mask this order decides ties.
+    """
+
+    of_run: NDArray[np.int32]  # (R,) pair of each run, -1 for ignored runs
+    of_map: NDArray[np.int32]  # (p,) mask
+    class_id: NDArray[np.int32]  # (p,)
+    pixels: Ints  # (p,)
+    first: Ints  # (m + 1,) first pair of each mask
+
+
+def stack(maps: Sequence[RunMap]) -> Runs:
+    """Stack one or more run maps, all with instance ids or all without."""
+    first_row = np.zeros(len(maps) + 1, np.int64)
+    np.cumsum([m.size[0] + 1 for m in maps], out=first_row[1:])
+    row = np.empty(first_row[-1] + 1, np.int64)
+    total = 0
+    for i, m in enumerate(maps):
+        row[first_row[i] : first_row[i + 1]] = m.row + total
+        total += m.value.size
+    row[-1] = total
+    start = np.concatenate([m.start for m in maps])
+    width = np.array([m.size[1] for m in maps])
+    ids = [m.instance + (i << KEY_BITS) for i, m in enumerate(maps) if m.instance is not None]
+    key = np.concatenate(ids) if ids else np.zeros(0, np.int64)
+    stop = _stops(row, start, first_row, width)
+    return Runs(row, start, stop, np.concatenate([m.value for m in maps]), key, first_row, width)
 
 
 @kernel
-def _encode(labels, instances, use_instances):  # type: ignore[no-untyped-def]
-    """Runs of every row. Eight pixels at a time are passed over when none differs from its left neighbour."""
-    height, width = labels.shape
-    words = (width + 7) // 8
-    changes = np.zeros(8 * words, np.uint8)
-    eight_changes = changes.view(np.uint64)
-    capacity = max(1024, 4 * height)
-    row = np.empty(height + 1, np.int64)
-    start, value = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    key = np.empty(capacity, np.int64)
-    n = 0
-    for y in range(height):
-        row[y] = n
-        if n + width > capacity:
-            capacity = 2 * (n + width)
-            start, value, key = _grown(start, capacity), _grown(value, capacity), _grown(key, capacity)
-        line, ids = labels[y], instances[y]
-        if use_instances:
-            for x in range(1, width):
-                changes[x] = (line[x] != line[x - 1]) | (ids[x] != ids[x - 1])
-        else:
-            for x in range(1, width):
-                changes[x] = line[x] != line[x - 1]
-        changes[0] = 1
-        for word in range(words):
-            if eight_changes[word]:
-                for x in range(8 * word, 8 * word + 8):
-                    if changes[x]:
-                        start[n], value[n] = x, line[x]
-                        key[n] = ids[x] if use_instances else line[x]
-                        n += 1
-    row[height] = n
-    stop = np.empty(n, np.int32)
-    stop[:-1] = start[1:n]
-    stop[row[1:] - 1] = width
-    return row, start[:n].copy(), stop, value[:n].copy(), key[:n].copy()
+def _stops(row, start, first_row, width):  # type: ignore[no-untyped-def]
+    stop = np.empty(start.size, np.int32)
+    for i in range(start.size - 1):
+        stop[i] = start[i + 1]
+    for m in range(width.size):
+        for y in range(first_row[m], first_row[m + 1] - 1):
+            stop[row[y + 1] - 1] = width[m]
+    return stop
 
 
 @kernel
-def _grown(old, capacity):  # type: ignore[no-untyped-def]
-    new = np.empty(capacity, old.dtype)
-    new[: old.size] = old
-    return new
+def _connect(row, start, stop, value, key, is_object):  # type: ignore[no-untyped-def]
+    """Union of 8-adjacent runs of one object; per run, its links, overlaps, ignored neighbours and edges to them.
 
-
-def encode(label_map: LabelMap) -> Runs:
-    """The runs of a label map."""
-    labels, instances = label_map.labels, label_map.instances
-    use_instances = instances is not None
-    row, start, stop, value, key = _encode(labels, instances if use_instances else labels, use_instances)
-    return Runs(row, start, stop, value, key, labels.shape[1], use_instances)
-
-
-@kernel
-def _connect(row, start, stop, value, key, is_object, ignored):  # type: ignore[no-untyped-def]
-    """Union of 8-adjacent runs with one key; per run, its links, overlaps and ignored neighbours."""
+    What is said of runs of no object is of no use.
+    """
     n = start.size
+    by_instance = key.size > 0
     parent = np.arange(n)
-    links = np.zeros(n, np.int64)
-    overlap = np.zeros((n, 3), np.int64)
+    links = np.zeros(n, np.int32)
+    overlap = np.zeros((n, 3), np.int32)
     near_ignored = np.zeros(n, np.bool_)
+    edges = np.zeros(n, np.int32)
     for y in range(row.size - 1):
         for i in range(row[y] + 1, row[y + 1]):
-            near_ignored[i - 1] |= value[i] == ignored
-            near_ignored[i] |= value[i - 1] == ignored
+            if value[i] == IGNORED:
+                near_ignored[i - 1] = True
+                edges[i - 1] += 1
+            if value[i - 1] == IGNORED:
+                near_ignored[i] = True
+                edges[i] += 1
         if y + 2 >= row.size:
             break
         first, end = row[y + 1], row[y + 2]
+        if first == end:  # behind a mask
+            continue
         for i in range(row[y], row[y + 1]):
+            if not is_object[i] and value[i] != IGNORED:
+                continue
             a, b = start[i], stop[i]
             while stop[first] < a:
                 first += 1
             j = first
             while j < end and start[j] <= b:
-                if is_object[i] and key[i] == key[j] and value[i] == value[j]:
+                if value[i] == value[j] and is_object[i] and (not by_instance or key[i] == key[j]):
                     c, d = start[j], stop[j]
                     links[i] += 1
                     overlap[i, 0] += max(0, min(b, d) - max(a, c))
@@ -134,12 +158,14 @@ def _connect(row, start, stop, value, key, is_object, ignored):  # type: ignore[
                         parent[q] = parent[parent[q]]
                         q = parent[q]
                     parent[max(p, q)] = min(p, q)
-                elif value[j] == ignored:
+                elif value[j] == IGNORED:
                     near_ignored[i] = True
-                elif value[i] == ignored:
+                    edges[i] += max(0, min(b, stop[j]) - max(a, start[j]))
+                elif value[i] == IGNORED:
                     near_ignored[j] = True
+                    edges[j] += max(0, min(b, stop[j]) - max(a, start[j]))
                 j += 1
-    return parent, links, overlap, near_ignored
+    return parent, links, overlap, near_ignored, edges
 
 
 @kernel
@@ -160,9 +186,9 @@ def _components(parent, is_object):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sums(of_run, links, overlap, near_ignored, n):  # type: ignore[no-untyped-def]
-    """Columns of runs summed by object: runs, links, overlaps, whether any run has an ignored neighbour."""
-    runs_of, links_of = np.zeros(n, np.int64), np.zeros(n, np.int64)
+def _sums(of_run, links, overlap, near_ignored, edges, n):  # type: ignore[no-untyped-def]
+    """Columns of runs summed by object: runs, links, overlaps, whether any has an ignored neighbour, edges to them."""
+    runs_of, links_of, edges_of = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     overlap_of, near_of = np.zeros((n, 3), np.int64), np.zeros(n, np.bool_)
     for i in range(of_run.size):
         k = of_run[i]
@@ -172,30 +198,34 @@ def _sums(of_run, links, overlap, near_ignored, n):  # type: ignore[no-untyped-d
             for direction in range(3):
                 overlap_of[k, direction] += overlap[i, direction]
             near_of[k] |= near_ignored[i]
-    return runs_of, links_of, overlap_of, near_of
+            edges_of[k] += edges[i]
+    return runs_of, links_of, overlap_of, near_of, edges_of
 
 
-def find_objects(runs: Runs, background: int | None, ignored: int) -> Objects:
+def find_objects(runs: Runs, background: int | None) -> Objects:
     """Group runs into objects: 8-connected components of a class, or one object per instance id.
 
-    Runs of the background class and of the ignore index belong to no object. In an instance mask
-    id 0 is no object either.
+    Runs of the background class and ignored runs belong to no object. In an instance mask id 0 is
+    no object either.
     """
-    is_object = (runs.value != ignored) & (runs.value != (-1 if background is None else background))
+    is_object = (runs.value != IGNORED) & (runs.value != (IGNORED if background is None else background))
     if runs.by_instance:
-        is_object &= runs.key != 0
-    parent, links, overlap, near_ignored = _connect(*runs[:5], is_object, ignored)
+        is_object &= (runs.key & ((1 << KEY_BITS) - 1)) != 0
+    parent, *per_run = _connect(*runs[:5], is_object)
     of_run, first_run = _components(parent, is_object)
     pieces = np.ones(first_run.size, np.int64)
     instance = np.zeros(first_run.size, np.int64)
     if runs.by_instance:
-        instance, of_component = _by_first_appearance(runs.key[first_run])
+        keys, of_component = _by_first_appearance(runs.key[first_run])
+        instance = keys & ((1 << KEY_BITS) - 1)
         pieces = np.bincount(of_component, minlength=instance.size)
         first_run = first_run[np.unique(of_component, return_index=True)[1]]
         of_run = np.append(of_component, NO_OBJECT).astype(np.int32)[of_run]
-    sums = _sums(of_run, links, overlap, near_ignored, first_run.size)
+    sums = _sums(of_run, *per_run, first_run.size)
     return Objects(
         of_run=of_run,
+        of_map=np.searchsorted(runs.row[runs.first_row], first_run, side="right").astype(np.int32) - 1,
+        first_run=first_run,
         class_id=runs.value[first_run],
         instance=instance,
         runs=sums[0],
@@ -203,6 +233,7 @@ def find_objects(runs: Runs, background: int | None, ignored: int) -> Objects:
         overlap=sums[2],
         pieces=pieces,
         borders_ignored=sums[3],
+        ignored_edges=sums[4],
     )
 
 
@@ -213,3 +244,61 @@ def _by_first_appearance(keys: Ints) -> tuple[Ints, Ints]:
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
     return values[order], rank[inverse]
+
+
+@kernel
+def _classes(row, start, stop, value, first_row, background, most):  # type: ignore[no-untyped-def]
+    maps = first_row.size - 1
+    of_run = np.empty(value.size, np.int32)
+    of_map, class_id = np.empty(64, np.int32), np.empty(64, np.int32)
+    pixels, first = np.empty(64, np.int64), np.zeros(maps + 1, np.int64)
+    at = np.full(most + 1, -1, np.int32)  # pair of each class id in the mask at hand
+    n = 0
+    for m in range(maps):
+        base = n
+        begin, end = row[first_row[m]], row[first_row[m + 1]]
+        for i in range(begin, end):
+            c = value[i]
+            if c == IGNORED or at[c] >= 0:
+                continue
+            if n == class_id.size:
+                of_map, class_id, pixels = _doubled(of_map), _doubled(class_id), _doubled(pixels)
+            place = n
+            while place > base and (
+                class_id[place - 1] == background or (class_id[place - 1] > c and c != background)
+            ):
+                class_id[place] = class_id[place - 1]
+                place -= 1
+            class_id[place] = c
+            at[c] = 0
+            n += 1
+        for k in range(base, n):
+            at[class_id[k]] = k
+            of_map[k], pixels[k] = m, 0
+        for i in range(begin, end):
+            c = value[i]
+            of_run[i] = -1 if c == IGNORED else at[c]
+            if c != IGNORED:
+                pixels[at[c]] += stop[i] - start[i]
+        for k in range(base, n):
+            at[class_id[k]] = -1
+        first[m + 1] = n
+    return of_run, of_map[:n].copy(), class_id[:n].copy(), pixels[:n].copy(), first
+
+
+@kernel
+def _doubled(old):  # type: ignore[no-untyped-def]
+    new = np.empty(2 * old.size, old.dtype)
+    new[: old.size] = old
+    return new
+
+
+def find_classes(runs: Runs, background: int | None) -> Classes:
+    """The classes that each mask holds, the background among them."""
+    none = IGNORED - 1
+    most = int(runs.value.max(initial=0))
+    sums = _classes(
+        runs.row, runs.start, runs.stop, runs.value, runs.first_row,
+        none if background is None else background, most,
+    )  # fmt: skip
+    return Classes(*sums)

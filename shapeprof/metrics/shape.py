@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
-from .members import members
+from shapeprof.kernel import kernel
+
+from .members import Members
 from .runs import Ints, Objects, Runs
 
 
@@ -16,7 +17,7 @@ class Outline(NamedTuple):
     """Columns over n objects."""
 
     area: Ints  # pixels, holes excluded
-    box: Ints  # (n, 4) min_row, min_col, max_row, max_col, half-open
+    box: Ints  # (n, 4) min_row, min_col, max_row, max_col, half-open; rows counted in the stack of masks
     hull_area: Ints  # lattice points in the hull of the pixel centres
     feret_max: NDArray[np.float64]  # px, largest distance between two corners of its pixels
 
@@ -89,10 +90,9 @@ def _outlines(order, first, row_of, start, stop, width):  # type: ignore[no-unty
     return area, box, hull, feret
 
 
-def outline(runs: Runs, objects: Objects) -> Outline:
+def outline(runs: Runs, grouped: Members) -> Outline:
     """Area, box, hull and Feret diameter of every object, from its leftmost and rightmost pixels per row."""
-    gathered = members(runs, objects)
-    return Outline(*_outlines(*gathered, runs.start, runs.stop, runs.width))
+    return Outline(*_outlines(*grouped, runs.start, runs.stop, int(runs.width.max())))
 
 
 def convexity(outline: Outline) -> NDArray[np.float64]:

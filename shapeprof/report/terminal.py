@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from shapeprof.labelmap import Issue
+from shapeprof.metrics.bins import CONVEXITY_BINS, PER_OCTAVE
 from shapeprof.metrics.columns import STRIDES
-from shapeprof.profile import CONVEXITY_BINS, PER_OCTAVE, ClassView, Profile
+from shapeprof.profile import ClassView, Profile
 from shapeprof.recommend import Alternative, Decision, Recommendation
 
 from .text import bar, big, duration, percent, plural, printable, quantity, regrouped, short, spark
@@ -44,6 +45,7 @@ KINDS = {
 CPU_GMACS, GPU_GMACS = 20.0, 5000.0 / 3
 CROWDED, FEW = 0.2, 10  # share of a class's objects from which crowding is noted; objects from which it is
 NESTED = 0.5  # share of a class in holes of another from which nesting is noted
+LINED = 0.5  # share of a class's outline that ignored pixels line from which it is noted
 SEVERITIES = (("error", "!!", "bold red"), ("warning", " !", "yellow"), ("info", " ·", "dim"))
 
 
@@ -400,6 +402,7 @@ def _shape_notes(profile: Profile) -> Iterator[str]:
         if not math.isnan(view.length("width_pixels", 0.1)) and view.length("width_pixels", 0.1) < 2:
             yield f"a tenth of {name} is under 2 px wide: never shrink these images"
         yield from _crowding_notes(view)
+    yield from _void_notes(profile)
     for nested in profile.nested():
         outer, inner = (printable(profile.name_of(c)) for c in (nested.outer, nested.inner))
         if nested.share_of_inner > NESTED:
@@ -407,6 +410,19 @@ def _shape_notes(profile: Profile) -> Iterator[str]:
                 f"{percent(nested.share_of_inner)} of {inner} lies in holes of {outer}: "
                 f"{outer}'s convexity is low for that reason"
             )
+
+
+def _void_notes(profile: Profile) -> Iterator[str]:
+    lined = [v for v in profile.classes() if v.measured >= FEW and v.ignored_boundary_share > LINED]
+    band = profile.void_width(0.5)
+    hidden = [str(s) for s in STRIDES if s <= band]
+    if lined and hidden:
+        names = ", ".join(printable(v.name) for v in lined[:4]) + (" and others" if len(lined) > 4 else "")
+        yield (
+            f"ignored pixels line more than half of the outlines of {names}, half of them in bands up to "
+            f"{quantity(band)} px wide: what strides up to {hidden[-1]} lose at a boundary falls into them and is not "
+            f"counted, so that those strides look better than they are"
+        )
 
 
 def _crowding_notes(view: ClassView) -> Iterator[str]:

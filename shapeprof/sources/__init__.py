@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.runmap import RunMap
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.folder import MaskFolder, find_masks
 from shapeprof.sources.pairing import Pair, Pairing, pair
@@ -22,6 +23,7 @@ __all__ = [
     "find_masks",
     "pair",
     "read_mask",
+    "read_runs",
 ]
 
 
@@ -39,3 +41,12 @@ def read_mask(
     from shapeprof.sources import masks
 
     return masks.read_mask(folder_root, relpath, encoding, train_size)
+
+
+def read_runs(
+    folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
+) -> tuple[RunMap, tuple[Issue, ...]]:
+    """One mask as a RunMap and the findings about it; see ``sources.runs``."""
+    from shapeprof.sources import runs
+
+    return runs.read_runs(folder_root, relpath, encoding, train_size)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
+from shapeprof.runmap import IGNORED
+from shapeprof.sources.apply_grey import ODD
 from shapeprof.sources.decode import Raster, pack
 from shapeprof.sources.encoding import Encoding, hex_colour
 from shapeprof.sources.folder import some
@@ -50,6 +52,14 @@ def colour_labels(raster: Raster, encoding: Encoding, path: str) -> tuple[NDArra
         "all colours in a class file"
     )
     return labels, (Issue("warning", "unseen-colour", text, path),)
+
+
+def classes_by_colour(encoding: Encoding, colours: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Class ids of colours 0xRRGGBB; IGNORED, or ODD where ``colour_labels`` must look at pixels."""
+    classes = _table(encoding).take(colours).astype(np.int32)
+    classes[classes == _UNSEEN] = ODD
+    classes[classes == _IGNORE] = IGNORED
+    return classes
 
 
 @lru_cache(maxsize=2)

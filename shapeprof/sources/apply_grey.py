@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
+from shapeprof.runmap import IGNORED
 from shapeprof.sources.decode import Raster, equal_channels, pack
 from shapeprof.sources.encoding import Encoding, hex_colour
 from shapeprof.sources.folder import some
@@ -19,7 +20,7 @@ from shapeprof.sources.survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
 MAX_STRAY, MAX_STRAY_VALUES = 0.05, 16  # share and number of values that fit nothing, likewise
-_IGNORED, _UNSEEN = -1, -2
+ODD = -2  # in place of a class id: a value that no mask of the sample held
 _MARK = 254  # an unseen value among 8-bit labels, until it is looked at; ids stay below
 
 
@@ -27,7 +28,7 @@ _MARK = 254  # an unseen value among 8-bit labels, until it is looked at; ids st
 class _Table:
     """Class id by raw value for one encoding."""
 
-    ids: NDArray[np.int32]  # 65,536 entries; _IGNORED and _UNSEEN where there is none
+    ids: NDArray[np.int32]  # 65,536 entries; IGNORED and ODD where there is none
     narrow: NDArray[np.uint8]  # the same for 8-bit values; 255 ignored, _MARK unseen
     flagged: NDArray[np.uint8]  # 1 for 8-bit values that want a second look
     identity: bool  # 8-bit values are class ids already
@@ -57,7 +58,7 @@ def grey_labels(raster: Raster, encoding: Encoding, path: str) -> tuple[NDArray[
 @lru_cache(maxsize=8)
 def _table(encoding: Encoding) -> _Table:
     extends = encoding.kind in ("index", "palette")
-    ids = np.full(65536, _UNSEEN, np.int32)
+    ids = np.full(65536, ODD, np.int32)
     if extends and not encoding.levels and all(raw == id_ for raw, id_ in encoding.mapping):
         ids[:] = np.arange(65536)
     if encoding.step and not encoding.levels:
@@ -65,21 +66,46 @@ def _table(encoding: Encoding) -> _Table:
         ids[beyond] = np.arange(len(beyond))
     raws = [raw for raw, _ in encoding.mapping]
     ids[raws] = [id_ for _, id_ in encoding.mapping]
-    ids[[raw for raw in encoding.ignored if raw < 65536]] = _IGNORED
+    ids[[raw for raw in encoding.ignored if raw < 65536]] = IGNORED
     known = {*raws, *encoding.ignored}
     for most in {255, 65535} - known:
-        ids[most] = _UNSEEN  # probably an ignore value that no sampled mask held
-    flagged = (ids[:256] == _UNSEEN).astype(np.uint8)
+        ids[most] = ODD  # probably an ignore value that no sampled mask held
+    flagged = (ids[:256] == ODD).astype(np.uint8)
     if encoding.levels:
         flagged[[raw for raw in range(256) if raw not in encoding.levels]] = 1
     wide = max((id_ for raw, id_ in encoding.mapping if raw < 256), default=0) >= _MARK
     small = ids[:256]
-    narrow = np.where(small == _UNSEEN, _MARK, np.where(small < 0, 255, small)).astype(np.uint8)
+    narrow = np.where(small == ODD, _MARK, np.where(small < 0, 255, small)).astype(np.uint8)
     same = [raw for raw in range(255) if small[raw] != raw]
     identity = small[255] < 0 and (not same if extends else encoding.mapping == ((0, 0), (1, 1)))
     if not identity and 254 not in raws:
         narrow[254], flagged[254] = _MARK, 1
     return _Table(ids, narrow, flagged, bool(identity), max(known, default=0), wide)
+
+
+@lru_cache(maxsize=8)
+def classes_by_value(encoding: Encoding, bits: int) -> NDArray[np.int32]:
+    """(65536,) class id of raw values of 8 or 16 bits, for runs; IGNORED, or ODD where pixels must be looked at.
+
+    Wherever it is not ODD, it is what ``grey_labels`` gives.
+    """
+    table = _table(encoding)
+    if bits == 16 or table.wide:
+        return table.ids
+    classes = np.full(65536, ODD, np.int32)
+    if encoding.levels:
+        return classes
+    if table.identity:
+        classes[: table.top + 1] = np.arange(table.top + 1)
+        if encoding.kind == "binary":
+            classes[2:255] = ODD
+        if table.top >= 255:
+            classes[255] = IGNORED
+    else:
+        classes[:256] = table.narrow
+        classes[:256][table.narrow == 255] = IGNORED
+        classes[:256][table.narrow == _MARK] = ODD
+    return classes
 
 
 def _greys(raster: Raster, path: str) -> NDArray[Any]:
@@ -175,7 +201,7 @@ def _wide_labels(
     """Labels of 16-bit values, or of ids that 8 bits can't hold beside the ignore index."""
     ids = table.ids.take(values)
     issues: tuple[Issue, ...] = ()
-    unseen = ids == _UNSEEN
+    unseen = ids == ODD
     if unseen.any():
         strange = [int(raw) for raw in np.unique(values[unseen])]
         share = float(unseen.mean())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources import png
 
-MAX_PIXELS = 2**28  # chosen: 16,384 x 16,384, beyond which a file is rather a bomb than a mask
+MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
 _WARNINGS_LOCK = threading.Lock()  # catch_warnings changes global state: one thread at a time
 
 

@@ -25,7 +25,13 @@ def read_mask(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
-    data = read_bytes(folder_root, relpath)
+    return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
+
+
+def label_map_of(
+    data: bytes, relpath: str, encoding: Encoding, train_size: int | None = None
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """``read_mask`` of a file whose bytes were read."""
     raster = decode(data, relpath)
     instances: NDArray[Any] | None = None
     issues: tuple[Issue, ...] = ()
@@ -38,8 +44,12 @@ def read_mask(
     if train_size is not None:
         labels = resize_nearest(labels, train_size)
         instances = None if instances is None else resize_nearest(instances, train_size)
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    return LabelMap(labels, encoding.classes, relpath, instances, digest), issues
+    return LabelMap(labels, encoding.classes, relpath, instances, digest_of(data)), issues
+
+
+def digest_of(data: bytes) -> str:
+    """BLAKE2b of a file's bytes, 16 bytes in hex."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def resize_nearest(values: NDArray[Any], shorter: int) -> NDArray[Any]:

@@ -27,7 +27,24 @@ class PngFile:
     depth: int  # bits per sample
     colour_type: int
     palette: tuple[int, ...]  # 0xRRGGBB by index; () without PLTE
-    stripped: bytes  # a valid PNG of the same samples; palette indices as grey values
+    plain: bool  # begins with its only header, which names the methods that PNG has; not interlaced
+    data: bytes  # the whole file
+    header: bytes  # body of IHDR
+    image: tuple[tuple[int, int], ...]  # where in ``data`` its IDAT chunks begin and end
+    is_bare: bool  # has no chunk beside header, image and end
+
+    @property
+    def compressed(self) -> bytes:
+        """The compressed samples: the bodies of the IDAT chunks."""
+        bodies = [self.data[start + _CHUNK.size : end - 4] for start, end in self.image]
+        return bodies[0] if len(bodies) == 1 else b"".join(bodies)
+
+    @property
+    def stripped(self) -> bytes:
+        """A valid PNG of the same samples; palette indices as grey values."""
+        if self.is_bare:
+            return self.data
+        return _rebuilt(self.header, [self.data[start:end] for start, end in self.image], self.colour_type)
 
 
 def parse_png(data: bytes, path: str) -> PngFile:
@@ -37,11 +54,11 @@ def parse_png(data: bytes, path: str) -> PngFile:
     almost every changed byte, where some decoders return a half-filled image.
     """
     header, palette, image, simple = b"", b"", [], True
-    offset = len(SIGNATURE)
+    offset = header_at = len(SIGNATURE)
     while True:
         kind, body, end = _chunk(data, offset, path)
         if kind == b"IHDR":
-            header = body
+            header, header_at = body, offset
         elif kind == b"PLTE":
             palette = body
         elif kind == b"IDAT":
@@ -53,11 +70,12 @@ def parse_png(data: bytes, path: str) -> PngFile:
         offset = end
     if len(header) != _HEADER.size or not image:
         raise UnreadableMask(path, "damaged-file", "the PNG has no header or no image data; export it again")
-    width, height, depth, colour_type, *_ = _HEADER.unpack(header)
-    if simple and not palette:
-        return PngFile(width, height, depth, colour_type, (), data)
-    stripped = _rebuilt(header, [data[start:end] for start, end in image], colour_type)
-    return PngFile(width, height, depth, colour_type, _packed(palette), stripped)
+    width, height, depth, colour_type, *methods = _HEADER.unpack(header)
+    plain = header_at == len(SIGNATURE) and data[12:16] == b"IHDR" and methods == [0, 0, 0]
+    bare = simple and not palette
+    return PngFile(
+        width, height, depth, colour_type, _packed(palette), plain, data, header, tuple(image), bare
+    )
 
 
 def png_size(data: bytes) -> tuple[int, int]:

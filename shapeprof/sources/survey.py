@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.decode import Raster, decode, equal_channels, pack
+from shapeprof.sources.png import SIGNATURE
+from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
 
 SAMPLE = 64  # chosen: files looked at to detect an encoding
 COLOUR_SAMPLE = 256  # chosen: more for colours, as an unseen colour has no class
@@ -73,7 +75,7 @@ def survey(
         if stop(seen):
             break
         try:
-            seen.append(observe(path, decode(read_bytes(root, path), path)))
+            seen.append(look_at(read_bytes(root, path), path))
         except UnreadableMask as error:
             failed.append(error)
     return seen, failed
@@ -94,6 +96,12 @@ def read_bytes(root: Path, path: str) -> bytes:
         raise UnreadableMask(path, "not-readable", f"{error.strerror}; check the disk or copy it") from error
 
 
+def look_at(data: bytes, path: str) -> Observation:
+    """What a file holds; raise UnreadableMask when it can't be read."""
+    runs = decode_png_runs(data, path) if data.startswith(SIGNATURE) else None
+    return observe(path, decode(data, path)) if runs is None else observe_runs(path, runs)
+
+
 def observe(path: str, raster: Raster) -> Observation:
     """The raw values of ``raster``, counted by runs along its rows."""
     values, storage = raster.values, _storage(raster)
@@ -107,8 +115,26 @@ def observe(path: str, raster: Raster) -> Observation:
     palette = raster.palette or ()
     if palette and is_grey_ramp(palette, values):
         values, palette, storage = np.array([c & 255 for c in palette], np.uint8)[values], (), "grey"
-    pixels, run, distinct = _count(values)
-    return Observation(path, storage, pixels, run, distinct, shape, bits, bool(equal), palette, raster.lossy)
+    flat = values.reshape(-1)
+    counted = _count(flat, np.arange(0, flat.size, shape[1]), np.ones(flat.size, np.uint8))
+    return Observation(path, storage, *counted, shape, bits, bool(equal), palette, raster.lossy)
+
+
+def observe_runs(path: str, raster: RasterRuns) -> Observation:
+    """The same of a file that was read as runs."""
+    values: NDArray[Any] = raster.value
+    palette = raster.palette or ()
+    storage: Storage = "palette" if palette else "grey"
+    equal = False
+    if raster.bits == 24:
+        greys = values & 255
+        equal = bool((values == greys * 0x010101).all())
+        values, storage = (greys, "grey") if equal else (values, "colour")
+    if palette and is_grey_ramp(palette, values):
+        values, palette, storage = np.array([c & 255 for c in palette], np.uint8)[values], (), "grey"
+    counted = _count(values, raster.row[:-1], raster.length)
+    bits = 16 if raster.bits == 16 else 8
+    return Observation(path, storage, *counted, raster.size, bits, equal, palette, lossy=False)
 
 
 def is_grey_ramp(palette: tuple[int, ...], indices: NDArray[Any]) -> bool:
@@ -128,15 +154,18 @@ def _storage(raster: Raster) -> Storage:
     return "colour" if raster.is_colour else "palette" if raster.palette else "grey"
 
 
-def _count(values: NDArray[Any]) -> tuple[dict[int, int], dict[int, float], int]:
-    """(pixels by value, mean run length by value, number of distinct values)."""
-    flat = values.reshape(-1)
-    border = flat[1:] != flat[:-1]
-    border[values.shape[1] - 1 :: values.shape[1]] = True  # a run ends with its row
-    starts = np.concatenate(([0], np.flatnonzero(border) + 1))
-    lengths = np.diff(starts, append=flat.size)
-    raws, which, runs = np.unique(flat[starts], return_inverse=True, return_counts=True)
-    pixels = np.bincount(which, weights=lengths)
+def _count(
+    values: NDArray[Any], rows: NDArray[np.int64], lengths: NDArray[Any]
+) -> tuple[dict[int, int], dict[int, float], int]:
+    """(pixels by value, mean run length by value, number of distinct values) of stretches of equal pixels.
+
+    A run ends with its row; ``rows``: the first stretch of each.
+    """
+    border = np.concatenate(([True], values[1:] != values[:-1]))
+    border[rows] = True
+    starts = np.flatnonzero(border)
+    raws, which, runs = np.unique(values[starts], return_inverse=True, return_counts=True)
+    pixels = np.bincount(which, weights=np.add.reduceat(lengths, starts, dtype=np.int64))
     kept = np.argsort(-pixels, kind="stable")[:MAX_KEPT]
     counts = {int(raws[i]): int(pixels[i]) for i in kept}
     return counts, {int(raws[i]): float(pixels[i] / runs[i]) for i in kept}, int(raws.size)

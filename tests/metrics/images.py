@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,13 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from shapeprof.labelmap import ClassTable, LabelMap, ignore_index
-from shapeprof.metrics import runs as runs_module
-from shapeprof.metrics.measure import MaskMeasurement, measure
+from shapeprof.metrics.holes import Nesting
+from shapeprof.metrics.measure import Measurements, measure
+from shapeprof.metrics.runs import Objects, Runs, find_objects, stack
+from shapeprof.metrics.survival import Survival
+from shapeprof.profile import Counts
+from shapeprof.sources.run_length import encode
+from shapeprof.tally import tally
 
 IGNORE = 255
 
@@ -28,24 +34,97 @@ def label_map(
 
 def found(
     labels: NDArray[Any], background: int | None = 0, instances: NDArray[Any] | None = None
-) -> tuple[runs_module.Runs, runs_module.Objects]:
+) -> tuple[Runs, Objects]:
     """Runs and objects of an array."""
-    made = label_map(labels, background, instances)
-    runs = runs_module.encode(made)
-    return runs, runs_module.find_objects(runs, background, made.ignore_index)
+    runs = stack([encode(label_map(labels, background, instances))])
+    return runs, find_objects(runs, background)
 
 
-def owner_map(runs: runs_module.Runs, objects: runs_module.Objects) -> NDArray[np.int64]:
+def owner_map(runs: Runs, objects: Objects) -> NDArray[np.int64]:
     """Object of every pixel, (H, W); -1 for none."""
     flat = np.repeat(objects.of_run, runs.stop - runs.start).astype(np.int64)
-    return flat.reshape(-1, runs.width)
+    return flat.reshape(-1, int(runs.width[0]))
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """What was measured on one class of one mask as a whole."""
+
+    pixels: int
+    nearest: NDArray[np.int64]  # (2, 5) lost and gained
+    linear: NDArray[np.int64] | None
+    best: NDArray[np.int64] | None
+    width_pixels: NDArray[np.int64]  # (bins,)
+
+
+@dataclass(frozen=True)
+class OneMask:
+    """The measurements of a single mask, by class id."""
+
+    whole: Measurements
+    source: LabelMap
+
+    @property
+    def rows(self) -> dict[str, NDArray[Any]]:
+        return self.whole.rows
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return int(self.whole.size[0, 0]), int(self.whole.size[0, 1])
+
+    @property
+    def ignored(self) -> int:
+        return int(self.whole.ignored[0])
+
+    @property
+    def nesting(self) -> Nesting:
+        return self.whole.nesting
+
+    @property
+    def linear_lost(self) -> NDArray[np.int64] | None:
+        return self.whole.linear.object_lost if self.whole.sampled[0] else None
+
+    @property
+    def best_lost(self) -> NDArray[np.int64] | None:
+        return self.whole.best.object_lost if self.whole.with_best[0] else None
+
+    @property
+    def classes(self) -> dict[int, ClassSums]:
+        def sums(result: Survival, pair: int) -> NDArray[np.int64]:
+            return np.stack((result.lost[pair], result.gained[pair]))
+
+        whole = self.whole
+        return {
+            int(c): ClassSums(
+                pixels=int(whole.classes.pixels[k]),
+                nearest=sums(whole.nearest, k),
+                linear=sums(whole.linear, k) if whole.sampled[0] else None,
+                best=sums(whole.best, k) if whole.with_best[0] else None,
+                width_pixels=whole.widths.pixels[k],
+            )
+            for k, c in enumerate(whole.classes.class_id)
+        }
+
+
+def measure_one(
+    made: LabelMap, *, floor: int = 32, sampled: bool = True, thickness: bool = False, best: bool = False
+) -> OneMask:
+    """Everything measured on one label map."""
+    options: dict[str, Any] = {"floor": floor, "thickness": thickness}
+    flags = {"sampled": np.array([sampled]), "with_best": np.array([best])}
+    return OneMask(measure([encode(made)], made.classes.background, **options, **flags), made)
 
 
 def measured(
     labels: NDArray[Any], background: int | None = 0, instances: NDArray[Any] | None = None, **options: Any
-) -> MaskMeasurement:
+) -> OneMask:
     """Everything measured on an array; the floor is 1 px unless told."""
-    return measure(label_map(labels, background, instances), **{"floor": 1, **options})
+    return measure_one(label_map(labels, background, instances), **{"floor": 1, **options})
+
+
+def tally_one(one: OneMask) -> dict[int, Counts]:
+    """Its tallies by class id."""
+    return tally(one.whole)[0]
 
 
 def row_of(mask: NDArray[np.bool_]) -> dict[str, Any]:

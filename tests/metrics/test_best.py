@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shapeprof.labelmap import ignore_index
 from shapeprof.metrics import best as module
-from shapeprof.metrics import survival
 from shapeprof.metrics.best import best
 from shapeprof.metrics.columns import STRIDES
+from shapeprof.metrics.linear import linear
+from shapeprof.metrics.runs import find_classes
+from shapeprof.metrics.survival import Survival
 from tests.metrics.images import IGNORE, found, label_images, measured, random_labels
 from tests.shapes import disc, star, strip
 
@@ -23,20 +24,20 @@ Floats = NDArray[np.float64]
 
 def counts(
     labels: NDArray[Any], background: int | None = 0, protocol: str = "best", **options: Any
-) -> tuple[survival.Survival, Floats]:
+) -> tuple[Survival, Floats]:
     """The counts, and IoU per class and stride."""
     runs, objects = found(labels, background)
-    classes = survival.ranked(runs, background, ignore_index(np.asarray(labels, np.uint8).dtype))
-    function = best if protocol == "best" else survival.linear
+    classes = find_classes(runs, background)
+    function = best if protocol == "best" else linear
     result = function(runs, objects, classes, **options)
-    pixels = 2 * np.array([(labels == c).sum() for c in classes])[:, None]
+    pixels = 2 * np.array([(labels == c).sum() for c in classes.class_id])[:, None]
     return result, (pixels - result.lost) / (pixels + result.gained)
 
 
 def one_phase(labels: NDArray[Any], stride: int, phase: int = 0, steps: int = 60) -> Floats:
     """IoU per class on one grid, without recourse to the linear protocol."""
     runs, objects = found(labels, 0)
-    rank, owner = module._paint(runs, objects, survival.ranked(runs, 0, IGNORE))
+    rank, owner = module._paint(runs, objects, find_classes(runs, 0), 0)
     pixels = np.bincount(rank[rank >= 0])
     lost, gained, _ = module._one_phase(rank, owner, pixels, objects, stride, phase, steps, module.RATE)
     return (pixels - lost) / (pixels + gained)
@@ -65,7 +66,7 @@ def test_what_objects_lose_adds_up_to_what_their_class_loses(
 ) -> None:
     result, _ = counts(labels, background, steps=4)
     runs, objects = found(labels, background)
-    for k, c in enumerate(survival.ranked(runs, background, IGNORE)):
+    for k, c in enumerate(find_classes(runs, background).class_id):
         if c != background:
             assert (result.object_lost[objects.class_id == c].sum(axis=0) == result.lost[k]).all()
 
@@ -165,7 +166,7 @@ def test_it_takes_the_steps_that_pytorch_takes(labels: NDArray[Any], stride: int
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
     runs, objects = found(labels, 0)
-    rank, _ = module._paint(runs, objects, survival.ranked(runs, 0, IGNORE))
+    rank, _ = module._paint(runs, objects, find_classes(runs, 0), 0)
     n, (height, width) = rank.max() + 1, rank.shape
     top, left = (-height % stride) // 2 + phase, (-width % stride) // 2 + phase
     shares = module._shares(rank, n, stride, top, left)

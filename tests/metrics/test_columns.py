@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from shapeprof.labelmap import LabelMap
 from shapeprof.metrics.columns import COLUMNS, STRIDES, Column
-from shapeprof.metrics.measure import MaskMeasurement, measure
-from tests.metrics.images import IGNORE, label_map, random_labels
+from tests.metrics.images import IGNORE, OneMask, label_map, measure_one, random_labels
 from tests.shapes import Mask, annulus, comb, crescent, disc, ell, ellipse, line, rectangle, star, strip, tree
 
 
@@ -59,8 +58,8 @@ EMPTY = {"no object", "all ignored"}
 
 
 @cache
-def measured_mask(name: str, sampled: bool = True, thickness: bool = False) -> MaskMeasurement:
-    return measure(MASKS[name](), sampled=sampled, thickness=thickness)
+def measured_mask(name: str, sampled: bool = True, thickness: bool = False) -> OneMask:
+    return measure_one(MASKS[name](), sampled=sampled, thickness=thickness)
 
 
 columns = pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
@@ -159,7 +158,7 @@ def test_the_mask_as_a_whole(mask: str) -> None:
 
 @pytest.mark.parametrize("floor", [1, 32, 100, 10_000])
 def test_the_floor(floor: int) -> None:
-    rows = measure(MASKS["shapes"](), floor=floor).rows
+    rows = measure_one(MASKS["shapes"](), floor=floor).rows
     assert rows["measured"].tolist() == (rows["area"] >= floor).tolist()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from skimage.measure import label
 
+from shapeprof.runmap import IGNORED
 from tests.metrics.images import IGNORE, found, label_images, measured, owner_map, reference_owner
 
 EIGHT = np.ones((3, 3), bool)
@@ -46,10 +47,11 @@ def test_objects_are_the_components_of_scikit_image(
 @given(label_images())
 def test_runs_cover_every_row(labels: NDArray[np.uint8]) -> None:
     runs, _ = found(labels)
-    np.testing.assert_array_equal(np.repeat(runs.value, runs.stop - runs.start), labels.ravel())
-    starts = runs.row[:-1]
+    pixels = np.repeat(runs.value, runs.stop - runs.start)
+    np.testing.assert_array_equal(pixels, np.where(labels == IGNORE, IGNORED, labels.astype(int)).ravel())
+    starts = runs.row[:-2]
     assert (runs.start[starts] == 0).all()
-    assert (runs.stop[runs.row[1:] - 1] == labels.shape[1]).all()
+    assert (runs.stop[runs.row[1:-1] - 1] == labels.shape[1]).all()
     inner = np.setdiff1d(np.arange(runs.start.size), starts)
     assert (runs.value[inner] != runs.value[inner - 1]).all(), "runs are maximal"
 
@@ -105,6 +107,18 @@ def test_borders_ignored_by_hand(at: tuple[int, int], expected: bool) -> None:
     labels[1:3, 2] = 1
     labels[at] = IGNORE
     assert found(labels)[1].borders_ignored.tolist() == [expected]
+
+
+@pytest.mark.parametrize("instances", [False, True], ids=["semantic", "instances"])
+@settings(deadline=None, max_examples=60)
+@given(label_images())
+def test_ignored_edges_are_pixel_edges_to_ignored_pixels(instances: bool, labels: NDArray[np.uint8]) -> None:
+    ids = (np.arange(labels.size).reshape(labels.shape) // 50 % 3).astype(np.uint16) if instances else None
+    runs, objects = found(labels, instances=ids)
+    owner = owner_map(runs, objects)
+    ignored = np.pad(labels == IGNORE, 1).astype(int)
+    edges = ignored[:-2, 1:-1] + ignored[2:, 1:-1] + ignored[1:-1, :-2] + ignored[1:-1, 2:]
+    assert objects.ignored_edges.tolist() == [edges[owner == k].sum() for k in range(objects.runs.size)]
 
 
 # -- instance masks

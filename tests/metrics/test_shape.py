@@ -17,6 +17,7 @@ from skimage.measure import euler_number, perimeter_crofton, regionprops
 
 from shapeprof.metrics import shape
 from shapeprof.metrics.columns import COLUMNS
+from shapeprof.metrics.members import members
 from tests.metrics.images import found, label_images, label_map, measured, owner_map, reference_owner, row_of
 from tests.shapes import (
     PHASES,
@@ -402,4 +403,6 @@ def test_the_owner_map_agrees_with_the_outline() -> None:
     labels = label_map(np.kron(np.eye(4, dtype=np.uint8), np.ones((3, 5), np.uint8))).labels
     runs, objects = found(labels)
     owner = owner_map(runs, objects)
-    assert shape.outline(runs, objects).area.tolist() == np.bincount(owner[owner >= 0]).tolist()
+    assert (
+        shape.outline(runs, members(runs, objects)).area.tolist() == np.bincount(owner[owner >= 0]).tolist()
+    )

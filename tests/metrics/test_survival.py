@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from shapeprof.metrics.nearest import nearest
 
 from shapeprof.labelmap import ignore_index
-from shapeprof.metrics import survival
 from shapeprof.metrics.columns import STRIDES
-from shapeprof.metrics.measure import MaskMeasurement
-from tests.metrics.images import IGNORE, found, label_images, measured, owner_map, random_labels
+from shapeprof.metrics.linear import linear
+from shapeprof.metrics.runs import find_classes
+from shapeprof.metrics.survival import Survival
+from tests.metrics.images import IGNORE, OneMask, found, label_images, measured, owner_map, random_labels
 from tests.shapes import (
     PHASES,
     Mask,
@@ -30,16 +32,14 @@ from tests.shapes import (
 )
 
 Ints = NDArray[np.int64]
-PROTOCOLS = {"nearest": survival.nearest, "linear": survival.linear}
+PROTOCOLS = {"nearest": nearest, "linear": linear}
 
 
 def counts(
     protocol: str, labels: NDArray[Any], background: int | None = 0, instances: NDArray[Any] | None = None
-) -> survival.Survival:
+) -> Survival:
     runs, objects = found(labels, background, instances)
-    ranked = survival.ranked(runs, background, ignore_index(labels.dtype))
-    result: survival.Survival = PROTOCOLS[protocol](runs, objects, ranked)
-    return result
+    return PROTOCOLS[protocol](runs, objects, find_classes(runs, background))
 
 
 # -- the slow reference: plain NumPy, whole arrays, integers only
@@ -282,7 +282,7 @@ def test_nearest_of_an_enlarged_mask_is_the_same(
         np.testing.assert_array_equal(getattr(large, name)[:, shift:], expected, err_msg=name)
 
 
-def iou(measurements: list[MaskMeasurement], protocol: str, stride: int) -> float:
+def iou(measurements: list[OneMask], protocol: str, stride: int) -> float:
     """Of class 1, pooled over masks and phases."""
     lost, gained = sum(
         np.array(getattr(m.classes[1], protocol))[:, STRIDES.index(stride)] for m in measurements

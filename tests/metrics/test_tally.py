@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,22 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shapeprof.metrics.bins import convexity_bin, length_bin, width_edges
 from shapeprof.metrics.columns import STRIDES
-from shapeprof.metrics.measure import MaskMeasurement, measure
+from shapeprof.metrics.width import local_width
 from shapeprof.profile import (
     LAYOUT,
     RELIABLE_AREA,
     TALLY_SIZE,
     ClassView,
     Counts,
-    convexity_bin,
-    length_bin,
     merge_tallies,
     new_tally,
     part,
 )
-from shapeprof.tally import extremes, merge_extremes, tally
-from tests.metrics.images import label_map, measured, random_labels
+from shapeprof.tally import extremes as extremes_of
+from shapeprof.tally import merge_extremes
+from tests.metrics.images import OneMask, found, label_map, measure_one, measured, random_labels, tally_one
 from tests.shapes import disc, line, rectangle, star, strip, tree
 
 FLOOR = 12
@@ -37,7 +36,7 @@ HISTOGRAMS = {"area": "area", "extent": "extent", "feret": "feret_max", "mean_wi
 LENGTH_ERROR = 2 ** (0.5 / 16) - 1  # half a bin: 2.19 %
 
 
-def measured_set(seed: int, images: int = 6, *, frame: bool = True) -> list[MaskMeasurement]:
+def measured_set(seed: int, images: int = 6, *, frame: bool = True) -> list[OneMask]:
     """Random masks; with a frame of background most of their objects are untruncated."""
     result = []
     for k in range(images):
@@ -47,21 +46,21 @@ def measured_set(seed: int, images: int = 6, *, frame: bool = True) -> list[Mask
         )
         labels = np.pad(labels, 3) if frame else labels
         path = f"{seed}-{k}.png"
-        result.append(measure(label_map(labels, path=path), floor=FLOOR, sampled=k % 3 != 2))
+        result.append(measure_one(label_map(labels, path=path), floor=FLOOR, sampled=k % 3 != 2))
     return result
 
 
-def merged(measurements: list[MaskMeasurement]) -> dict[int, Counts]:
-    return merge_tallies([tally(m, 0) for m in measurements])
+def merged(measurements: list[OneMask]) -> dict[int, Counts]:
+    return merge_tallies([tally_one(m) for m in measurements])
 
 
-def rows_of(measurements: list[MaskMeasurement], class_id: int, name: str) -> NDArray[Any]:
+def rows_of(measurements: list[OneMask], class_id: int, name: str) -> NDArray[Any]:
     """One column over the measured objects of a class."""
     kept = [m.rows[name][(m.rows["class_id"] == class_id) & m.rows["measured"]] for m in measurements]
     return np.concatenate(kept)
 
 
-def on_basis(view: ClassView, measurements: list[MaskMeasurement], name: str) -> NDArray[Any]:
+def on_basis(view: ClassView, measurements: list[OneMask], name: str) -> NDArray[Any]:
     """The objects that quantiles are read from."""
     values = rows_of(measurements, view.id, name)
     if view.untruncated_only:
@@ -109,7 +108,7 @@ def test_the_layout_covers_the_vector_once() -> None:
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(6)), st.integers(1, 5))
 def test_the_sum_does_not_depend_on_order_or_grouping(order: list[int], cut: int) -> None:
-    tallies = [tally(m, 0) for m in measured_set(3)]
+    tallies = [tally_one(m) for m in measured_set(3)]
     together = merge_tallies(tallies)
     shuffled = [tallies[k] for k in order]
     grouped = merge_tallies([merge_tallies(shuffled[:cut]), merge_tallies(shuffled[cut:])])
@@ -120,7 +119,7 @@ def test_the_sum_does_not_depend_on_order_or_grouping(order: list[int], cut: int
 
 
 def test_merging_leaves_its_parts_alone() -> None:
-    first, second = (tally(m, 0) for m in measured_set(5, 2))
+    first, second = (tally_one(m) for m in measured_set(5, 2))
     before = {c: t.copy() for c, t in first.items()}
     merge_tallies([first, second])
     for class_id, counts in first.items():
@@ -130,7 +129,7 @@ def test_merging_leaves_its_parts_alone() -> None:
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(6)), st.integers(1, 5))
 def test_extremes_do_not_depend_on_order_or_grouping(order: list[int], cut: int) -> None:
-    found = [extremes(m, 0) for m in measured_set(3)]
+    found = [extremes_of(m.whole) for m in measured_set(3)]
 
     def merge_all(parts: list[Any]) -> Any:
         result: Any = {}
@@ -148,7 +147,7 @@ def test_extremes_do_not_depend_on_order_or_grouping(order: list[int], cut: int)
 @given(st.permutations(range(7)))
 def test_equal_extremes_go_by_path_then_box(order: list[int]) -> None:
     twice = np.concatenate([disc(12)] * 2, axis=1)
-    found = [extremes(measure(label_map(twice, path=f"{k}.png")), 0) for k in range(7)]
+    found = [extremes_of(measure_one(label_map(twice, path=f"{k}.png")).whole) for k in range(7)]
     merged: Any = {}
     for k in order:
         merged = merge_extremes(merged, found[k])
@@ -247,7 +246,7 @@ def test_an_object_that_keeps_exactly_half_is_recalled() -> None:
     )
     measurement = measured(labels)
     assert measurement.rows["survival_nearest_4"].tolist() == [0.5]
-    assert ClassView(1, "", tally(measurement, 0)[1]).recall(4, "nearest") == 1
+    assert ClassView(1, "", tally_one(measurement)[1]).recall(4, "nearest") == 1
 
 
 # -- quantiles
@@ -277,23 +276,26 @@ def test_quantiles_are_within_the_stated_bounds(seed: int, frame: bool) -> None:
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_the_bins_of_local_width_are_the_bins_of_lengths(seed: int) -> None:
-    """Counted by a table of edges: also on the values next to an edge."""
+    """Looked up in a table of edges: also on the values next to an edge."""
     rng = np.random.default_rng(seed)
-    edges = 2 ** ((rng.integers(1, 95, size=50) - 0.5) / 16)
-    near = np.nextafter(edges.astype(np.float32), np.float32(rng.integers(100)))
-    values = np.concatenate([rng.uniform(0.5, 63, 200), edges, near, [1, 2, 63]]).astype(np.float32)
-    measurement = measured(np.ones((1, 1), np.uint8))
-    sums = replace(measurement.classes[1], widths=values)
-    counts = tally(replace(measurement, classes={1: sums}), 0)[1]
-    expected = np.bincount(length_bin(values), minlength=part(counts, "width_pixels").size)
-    np.testing.assert_array_equal(part(counts, "width_pixels"), expected)
+    exact = 2 ** ((rng.integers(1, 95, size=50) - 0.5) / 16)
+    near = np.nextafter(exact.astype(np.float32), np.float32(rng.integers(100)))
+    values = np.concatenate([rng.uniform(0.5, 63, 200), exact, near, [1, 2, 63]]).astype(np.float32)
+    edges, bins = width_edges()
+    looked_up = bins[(values * 32).astype(int)]
+    looked_up += values >= edges[looked_up + 1]
+    np.testing.assert_array_equal(looked_up, length_bin(values))
 
 
 def test_quantiles_of_local_width() -> None:
     measurements = measured_set(1)
     for class_id, counts in merged(measurements).items():
-        widths = [m.classes[class_id].widths for m in measurements if class_id in m.classes]
-        values = np.concatenate([w for w in widths if w is not None])
+        widths = []
+        for m in measurements:
+            if m.linear_lost is not None:
+                labels = m.source.labels
+                widths.append(local_width(*found(labels))[0][labels == class_id])
+        values = np.concatenate(widths)
         for q in QUANTILES:
             exact = float(np.quantile(values, q, method="inverted_cdf"))
             assert ClassView(class_id, "", counts).length("width_pixels", q) == pytest.approx(
@@ -305,7 +307,7 @@ def test_quantiles_of_local_width() -> None:
 def test_areas_of_every_size_are_within_the_bound(side: int) -> None:
     """A scene's wall or road has a million pixels and more."""
     measurement = measured(np.pad(np.ones((side, side), np.uint8), 2), sampled=False)
-    view = ClassView(1, "", tally(measurement, 0)[1])
+    view = ClassView(1, "", tally_one(measurement)[1])
     assert view.length("area", 0.5) == pytest.approx(side**2, rel=LENGTH_ERROR + 1e-9)
 
 
@@ -313,7 +315,7 @@ def test_widths_under_one_pixel_read_one_pixel() -> None:
     """The ribbon formula gives 0.96 px for an oblique line of one pixel."""
     measurement = measured(line(40, 40))
     assert measurement.rows["mean_width"][0] == pytest.approx(0.956, abs=0.001)
-    assert ClassView(1, "", tally(measurement, 0)[1]).length("mean_width", 0.5) == 1
+    assert ClassView(1, "", tally_one(measurement)[1]).length("mean_width", 0.5) == 1
 
 
 @settings(deadline=None, max_examples=200)
@@ -347,17 +349,17 @@ def test_shape_is_read_from_untruncated_objects_while_they_hold_half_the_area() 
     labels = np.zeros((100, 200), np.uint8)
     labels[10:40, 10:40] = 1  # 900 px, untruncated
     labels[60:, 150:] = 1  # 2000 px, truncated
-    view = ClassView(1, "", tally(measured(labels), 0)[1])
+    view = ClassView(1, "", tally_one(measured(labels))[1])
     assert not view.untruncated_only
     assert view.length("extent", 1.0) == pytest.approx(50, rel=LENGTH_ERROR)
     labels[80:, 150:] = 0
     labels[60:80, 182:] = 0
-    view = ClassView(1, "", tally(measured(labels), 0)[1])
+    view = ClassView(1, "", tally_one(measured(labels))[1])
     assert not view.total("truncated")
     assert view.untruncated_only
     labels[-18:, -50:] = 1  # 900 px, truncated: a tie
     labels[60:80, 150:182] = 0
-    view = ClassView(1, "", tally(measured(labels), 0)[1])
+    view = ClassView(1, "", tally_one(measured(labels))[1])
     assert view.untruncated_only
     assert view.length("extent", 1.0) == pytest.approx(30, rel=LENGTH_ERROR)
 
@@ -369,12 +371,12 @@ def test_a_class_of_nothing_is_undefined() -> None:
 
 
 def test_an_image_without_objects_has_no_tally() -> None:
-    assert tally(measured(np.zeros((9, 9), np.uint8)), 0) == {}
+    assert tally_one(measured(np.zeros((9, 9), np.uint8))) == {}
 
 
 def test_no_background_counts_every_class() -> None:
     labels = np.repeat(np.arange(3, dtype=np.uint8), 20)[:, None].repeat(40, axis=1)
-    assert list(tally(measured(labels, None), None)) == [0, 1, 2]
+    assert list(tally_one(measured(labels, None))) == [0, 1, 2]
 
 
 def test_instances_in_pieces_and_pixels_of_no_object() -> None:
@@ -383,7 +385,7 @@ def test_instances_in_pieces_and_pixels_of_no_object() -> None:
     ids[20:28, 5:15] = 4
     labels = (ids > 0).astype(np.uint8)
     labels[20:28, 40:50] = 1  # crowd
-    counts = tally(measured(labels, instances=ids), 0)[1]
+    counts = tally_one(measured(labels, instances=ids))[1]
     view = ClassView(1, "", counts)
     assert (view.found, view.total("in_pieces")) == (2, 1)
     assert view.total("pixels") == 360
@@ -393,12 +395,12 @@ def test_instances_in_pieces_and_pixels_of_no_object() -> None:
 # -- duplication
 
 
-def shapes_set() -> list[MaskMeasurement]:
+def shapes_set() -> list[OneMask]:
     masks = [disc(20), star(30), strip(4, 30), tree(20, 3), rectangle(40, 9, 50), line(30, 70)]
     return [measured(mask) for mask in masks]
 
 
-SETS: dict[str, Callable[[], list[MaskMeasurement]]] = {
+SETS: dict[str, Callable[[], list[OneMask]]] = {
     "random": lambda: measured_set(0),
     "truncated": lambda: measured_set(1, frame=False),
     "shapes": shapes_set,
