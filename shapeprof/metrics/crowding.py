@@ -274,7 +274,9 @@ def suspected_merged(
         if runs.height[m] * runs.width[m] > MOST_PIXELS:
             result[objects.of_map == m] = np.nan
             continue
-        squared, first_row = squared_distance(runs, objects, m)[0], runs.first_row[m]
+        first_row = runs.first_row[m]
+        own = slice(runs.row[first_row], runs.row[runs.first_row[m + 1]])
+        squared = squared_distance(runs.one(m), objects._replace(of_run=objects.of_run[own]))[0]
         for k in candidates[of_map == m]:
             top, left, bottom, right = outline.box[k]
             parts, mean = _split(

@@ -114,34 +114,36 @@ def _stops(row, start, first_row, width):  # type: ignore[no-untyped-def]
 def _connect(row, start, stop, value, key, is_object):  # type: ignore[no-untyped-def]
     """Union of 8-adjacent runs of one object; per run, its links, overlaps, ignored neighbours and edges to them.
 
-    What is said of runs of no object is of no use.
+    What is said of runs of no object is of no use. Indices of runs are unsigned: numba looks at signed ones for
+    being negative.
     """
     n = start.size
     by_instance = key.size > 0
-    parent = np.arange(n)
+    parent = np.arange(n).astype(np.uint64)
+    one = np.uint64(1)
     links = np.zeros(n, np.int32)
     overlap = np.zeros((n, 3), np.int32)
     near_ignored = np.zeros(n, np.bool_)
     edges = np.zeros(n, np.int32)
     for y in range(row.size - 1):
-        for i in range(row[y] + 1, row[y + 1]):
+        for i in range(np.uint64(row[y] + 1), np.uint64(row[y + 1])):
             if value[i] == IGNORED:
-                near_ignored[i - 1] = True
-                edges[i - 1] += 1
-            if value[i - 1] == IGNORED:
+                near_ignored[i - one] = True
+                edges[i - one] += 1
+            if value[i - one] == IGNORED:
                 near_ignored[i] = True
                 edges[i] += 1
         if y + 2 >= row.size:
             break
-        first, end = row[y + 1], row[y + 2]
+        first, end = np.uint64(row[y + 1]), np.uint64(row[y + 2])
         if first == end:  # behind a mask
             continue
-        for i in range(row[y], row[y + 1]):
+        for i in range(np.uint64(row[y]), first):
             if not is_object[i] and value[i] != IGNORED:
                 continue
             a, b = start[i], stop[i]
             while stop[first] < a:
-                first += 1
+                first += one
             j = first
             while j < end and start[j] <= b:
                 if value[i] == value[j] and is_object[i] and (not by_instance or key[i] == key[j]):
@@ -157,14 +159,17 @@ def _connect(row, start, stop, value, key, is_object):  # type: ignore[no-untype
                     while parent[q] != q:
                         parent[q] = parent[parent[q]]
                         q = parent[q]
-                    parent[max(p, q)] = min(p, q)
+                    if p < q:
+                        parent[q] = p
+                    else:
+                        parent[p] = q
                 elif value[j] == IGNORED:
                     near_ignored[i] = True
                     edges[i] += max(0, min(b, stop[j]) - max(a, start[j]))
                 elif value[i] == IGNORED:
                     near_ignored[j] = True
                     edges[j] += max(0, min(b, stop[j]) - max(a, start[j]))
-                j += 1
+                j += one
     return parent, links, overlap, near_ignored, edges
 
 

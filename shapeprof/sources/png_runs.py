@@ -12,6 +12,7 @@ The kernels have their helpers written out in them: helpers that take arrays cos
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,6 +36,11 @@ with suppress(ImportError):  # on a machine that it is not built for
 
     _zlib = isal_zlib  # inflates masks three times as fast as the standard library
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)  # row filters
+# Number of a word's lowest byte that is not 0: on top of its lowest bit times a de Bruijn sequence stands which it is.
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_LOWEST_BYTE = np.zeros(64, np.uint8)
+for _bit in range(64):
+    _LOWEST_BYTE[(0x03F79D71B4CB0A89 << _bit & (1 << 64) - 1) >> 58] = _bit // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ def decode_png_runs(data: bytes, path: str) -> RasterRuns | None:
     depth = file.depth
     if (
         not file.plain
+        or sys.byteorder != "little"
         or depth not in _DEPTHS.get(file.colour_type, ())
         or (file.colour_type == PALETTE and not file.palette)
     ):
@@ -151,11 +158,13 @@ def _undo(out, rows, y, pixel_bytes, change, row, start, value, line_bytes):  # 
     residual is not 0 (Sub, Paeth, Average) or differs from that of the pixel before (None, Up): those places
     alone are visited. Paeth predicts the left pixel where up and corner are equal. Average predicts it where
     up and left are equal, and goes on pixel by pixel where they are not.
-    ``change`` is not 0 at such places, and at its end.
+    ``change`` is not 0 at such places, and at its end. Indices are unsigned: numba looks at signed ones for being
+    negative.
     """
     width = line_bytes // pixel_bytes
     words = change.view(np.uint64)
-    n = row[y]
+    zero, one, three, seven = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(7)
+    n, end, step = np.uint64(row[y]), np.uint64(width), np.uint64(pixel_bytes)
     for number in range(rows):
         begin = number * (line_bytes + 1)
         kind = out[begin]
@@ -169,27 +178,26 @@ def _undo(out, rows, y, pixel_bytes, change, row, start, value, line_bytes):  # 
         else:
             for i in range(line_bytes):
                 change[i] = line[i]
-        if n + width > start.size:
-            start, value = _grown(start, 2 * (n + width)), _grown(value, 2 * (n + width))
-        above, end_above = row[max(y - 1, 0)], row[y]
-        next_above = width if kind in (_NONE, _SUB) or y == 0 else 0
-        next_change = 0
+        room = row[y] + width
+        if room > start.size:
+            start, value = _grown(start, 2 * room), _grown(value, 2 * room)
+        above, end_above = np.uint64(row[max(y - 1, 0)]), np.uint64(row[y])
+        next_above = end if kind in (_NONE, _SUB) or y == 0 else zero
+        next_change = zero
         left = up = np.int64(0)
-        x = 0
-        while x < width:
+        x = zero
+        while x < end:
             corner = up
             if x == next_above:
                 up = np.int64(value[above])
-                above += 1
-                next_above = np.int64(start[above]) if above < end_above else width
-            if pixel_bytes == 1:
-                residual = np.int64(line[x])
-            elif pixel_bytes == 2:
-                residual = np.int64(line[2 * x]) << 8 | np.int64(line[2 * x + 1])
-            else:
-                residual = (
-                    np.int64(line[3 * x]) << 16 | np.int64(line[3 * x + 1]) << 8 | np.int64(line[3 * x + 2])
-                )
+                above += one
+                next_above = np.uint64(start[above]) if above < end_above else end
+            here = x * step
+            residual = np.int64(line[here])
+            if pixel_bytes > 1:
+                residual = residual << 8 | np.int64(line[here + one])
+            if pixel_bytes > 2:
+                residual = residual << 8 | np.int64(line[here + one + one])
             if kind in (_NONE, _UP):
                 new = _plus(up, residual)
             elif kind == _AVERAGE:
@@ -198,24 +206,23 @@ def _undo(out, rows, y, pixel_bytes, change, row, start, value, line_bytes):  # 
                 new = _plus(left, residual)
             else:
                 new = _plus(_paeth(left, up, corner), residual)
-            if new != left or x == 0:
+            if new != left or x == zero:
                 start[n] = x
                 value[n] = new
-                n += 1
+                n += one
             left = new
-            if x >= next_change:
-                i = (x + 1) * pixel_bytes
-                while i & 7 and change[i] == 0:
-                    i += 1
-                if i & 7 == 0:
-                    i >>= 3
-                    while words[i] == 0:
-                        i += 1
-                    i <<= 3
-                    while change[i] == 0:
-                        i += 1
-                next_change = i if pixel_bytes == 1 else i >> 1 if pixel_bytes == 2 else i // 3
-            x = x + 1 if kind == _AVERAGE and new != up else min(next_above, next_change)
+            if x >= next_change:  # on to the next byte of ``change`` that is not 0, eight at a time
+                here += step
+                at = here >> three
+                word = words[at] >> ((here & seven) << three)
+                if word == zero:
+                    at += one
+                    while words[at] == zero:
+                        at += one
+                    word, here = words[at], at << three
+                here += np.uint64(_LOWEST_BYTE[((word & (~word + one)) * _DE_BRUIJN) >> np.uint64(58)])
+                next_change = here if pixel_bytes == 1 else here // step
+            x = x + one if kind == _AVERAGE and new != up else min(next_above, next_change)
         y += 1
         row[y] = n
     return True, start, value

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shapeprof.metrics import width
-from shapeprof.metrics.bins import length_bin
-from tests.metrics.images import IGNORE, found, label_images, measured, owner_map, random_labels
+from shapeprof.metrics.bins import length_bin, width_edges
+from shapeprof.metrics.runs import find_classes, find_objects, stack
+from shapeprof.sources.run_length import encode
+from tests.metrics.images import IGNORE, found, label_images, label_map, measured, owner_map, random_labels
 from tests.shapes import MARGIN, PHASES, Mask, annulus, disc, strip, tree
 
 Floats = NDArray[np.floating[Any]]
@@ -232,3 +234,44 @@ def test_the_column_is_the_mean_over_the_object(labels: NDArray[np.uint8]) -> No
         inside = values[(labels == class_id) & (owner >= 0)]
         bins = np.bincount(length_bin(inside), minlength=sums.width_pixels.size)
         np.testing.assert_array_equal(sums.width_pixels, bins)
+
+
+@settings(deadline=None, max_examples=40)
+@given(label_images(max_side=60))
+def test_pixels_near_a_boundary(labels: NDArray[np.uint8]) -> None:
+    """At most 1, 2, 4 px from the nearest pixel outside the object, from centre to centre, by all pairs of pixels."""
+    runs, objects = found(labels)
+    classes = find_classes(runs, 0)
+    near = width.widths(runs, objects, classes, np.ones(1, bool), *width_edges()).near
+    owner = owner_map(runs, objects)
+    y, x = (a.ravel() for a in np.indices(owner.shape))
+    apart = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2
+    square = np.where(owner.ravel()[:, None] != owner.ravel(), apart, 10_000).min(axis=1).reshape(owner.shape)
+    for k, class_id in enumerate(classes.class_id):
+        inside = square[(labels == class_id) & (owner >= 0)]
+        assert near[k].tolist() == [(inside <= limit).sum() for limit in (1, 4, 16)]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+def test_bands_make_no_difference(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.kron(random_labels(4, (40, 30), 3, grain=5), np.ones((9, 9), np.uint8)).astype(np.uint8)
+    runs, objects = found(labels)
+    whole = width.widths(runs, objects, find_classes(runs, 0), np.ones(1, bool), *width_edges())
+    expected = width.local_width(runs, objects)[0]
+    assert expected.max() == SATURATION
+    monkeypatch.setattr(width, "BAND_PIXELS", 1)
+    monkeypatch.setattr(width, "BAND_ROWS", rows)
+    banded = width.widths(runs, objects, find_classes(runs, 0), np.ones(1, bool), *width_edges())
+    np.testing.assert_equal(banded._asdict(), whole._asdict())
+    np.testing.assert_array_equal(width.local_width(runs, objects)[0], expected)
+
+
+def test_only_wanted_masks_are_measured() -> None:
+    maps = [encode(label_map(random_labels(k, (40, 50), 3, grain=7))) for k in range(3)]
+    runs = stack(maps)
+    objects, classes = find_objects(runs, 0), find_classes(runs, 0)
+    result = width.widths(runs, objects, classes, np.array([False, True, False]), *width_edges())
+    wanted = classes.of_map == 1
+    assert result.pixels[wanted].any() and result.near[wanted].any()
+    assert not result.pixels[~wanted].any() and not result.near[~wanted].any()
+    assert ((result.object_sum > 0) == (objects.of_map == 1)).all()
