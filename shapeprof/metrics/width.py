@@ -22,13 +22,13 @@ Memory is bounded: masks are measured in bands of rows. All that bears on a pixe
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.kernel import kernel
 
-from .members import Members
 from .runs import Classes, Ints, Objects, Runs
 
 RADIUS_CAP = 32  # a disc row then fits into 64 bits
@@ -74,7 +74,9 @@ def _vertical(row, start, stop, owner, first, last, left, columns, open_top, up)
 
 
 @kernel
-def _distances(row, start, stop, owner, first, last, left, columns, width, open_top, open_bottom, up, squared):  # type: ignore[no-untyped-def]
+def _distances(  # type: ignore[no-untyped-def]
+    row, start, stop, owner, first, last, left, columns, width, open_top, open_bottom, up, squared
+):
     """Squared distance to the nearest pixel of another owner, at most FULL; 0 outside objects.
 
     Of the rows ``first`` to ``last - 1`` and ``columns`` columns from ``left`` on, of an image ``width`` wide.
@@ -227,8 +229,29 @@ def _bare(squared, columns, row, rows, bare):  # type: ignore[no-untyped-def]
         for c in range(words):
             word = np.uint64(0)
             for j in range(8):
-                word |= ((eights[c * 8 + j] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(8 * j)
+                word |= ((eights[c * 8 + j] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(
+                    8 * j
+                )
             bare[(c + 1) * rows + y] = word
+
+
+@kernel
+def _near(row, start, stop, owner, pair, begin, end, top, columns, squared, near):  # type: ignore[no-untyped-def]
+    """Count the pixels of the rows ``begin`` to ``end - 1`` at most 1, 2 and 4 px from what is outside their object."""
+    for y in range(begin, end):
+        base = (y - top + 1) * (columns + 1) + 1
+        for i in range(row[y], row[y + 1]):
+            if owner[i] < 0:
+                continue
+            line = squared[base + start[i] : base + stop[i]]
+            one, two, four = 0, 0, 0
+            for x in range(line.size):
+                one += line[x] <= 1
+                two += line[x] <= 4
+                four += line[x] <= 16
+            near[pair[i], 0] += one
+            near[pair[i], 1] += two
+            near[pair[i], 2] += four
 
 
 @kernel
@@ -239,9 +262,9 @@ def _grown(old, capacity):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _centres(
-    row, start, stop, squared, up, first, last, top, height, width, containing, root, key, place, of_run
-):  # type: ignore[no-untyped-def]
+def _centres(  # type: ignore[no-untyped-def]
+    row, start, stop, squared, up, first, last, top, height, width, containing, root, key, place, of_run,
+):  # fmt: skip
     """Pixels of the rows ``first`` to ``last - 1`` whose disc is needed: no neighbour's is as wide and contains it.
 
     Of discs of the largest radius, those of a row of pixels cover what those at its ends and every
@@ -273,13 +296,19 @@ def _centres(
         west, east = squared[base - 1 : base - 1 + width], squared[base + 1 : base + 1 + width]
         up_at, down_at = base - stride, base + stride
         north, south = squared[up_at : up_at + width], squared[down_at : down_at + width]
-        north_west, north_east = squared[up_at - 1 : up_at - 1 + width], squared[up_at + 1 : up_at + 1 + width]
-        south_west, south_east = squared[down_at - 1 : down_at - 1 + width], squared[down_at + 1 : down_at + 1 + width]
+        north_west, north_east = (
+            squared[up_at - 1 : up_at - 1 + width],
+            squared[up_at + 1 : up_at + 1 + width],
+        )
+        south_west, south_east = (
+            squared[down_at - 1 : down_at - 1 + width],
+            squared[down_at + 1 : down_at + 1 + width],
+        )
         for x in range(width):
             d = middle[x]
-            most = max(max(west[x], east[x]), max(north[x], south[x]))
-            fewest = min(min(min(west[x], east[x]), min(north[x], south[x])), d)
-            across = max(max(north_west[x], north_east[x]), max(south_west[x], south_east[x]))
+            most = max(west[x], east[x], north[x], south[x])
+            fewest = min(west[x], east[x], north[x], south[x], d)
+            across = max(north_west[x], north_east[x], south_west[x], south_east[x])
             t = np.int16(min(max(np.int16(np.int16(most - d) - one) >> one, least), most_axis) + one)
             s = np.int16(min(max(np.int16(np.int16(across - d) - two) >> one, least), most_diagonal) + one)
             maybe[x] = (
@@ -313,10 +342,12 @@ def _centres(
                     continue
                 diameter = np.float32(WIDEST)
             else:
-                most = max(max(squared[q - 1], squared[q + 1]), max(squared[q - stride], squared[q + stride]))
+                most = max(squared[q - 1], squared[q + 1], squared[q - stride], squared[q + stride])
                 across = max(
-                    max(squared[q - stride - 1], squared[q - stride + 1]),
-                    max(squared[q + stride - 1], squared[q + stride + 1]),
+                    squared[q - stride - 1],
+                    squared[q - stride + 1],
+                    squared[q + stride - 1],
+                    squared[q + stride + 1],
                 )
                 if most >= sure_axis[d] or across >= sure_diagonal[d]:
                     continue
@@ -368,9 +399,10 @@ def _sort(key, count):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _paint(
-    key, place, of_run, squared, columns, row, rows, bare, disc_rows, owner, pair, edges, bins, counts, total, painted
-):  # type: ignore[no-untyped-def]
+def _paint(  # type: ignore[no-untyped-def]
+    key, place, of_run, squared, columns, row, rows, bare, disc_rows, owner, pair, edges, bins, counts,
+    total, painted,
+):  # fmt: skip
     """Paint the discs, in order, onto the bare pixels of ``rows`` rows from ``row`` on, as in ``_bare``.
 
     The pixels that each paints move from the widest bin of their pair to the disc's, and so does the sum of their
@@ -382,7 +414,7 @@ def _paint(
     fours, top16 = np.uint64(0x0001000100010001), np.uint64(48)
     bits = np.empty(1, np.int32)
     as_float = bits.view(np.float32)
-    widest_bin = bins[WIDEST * 32] + (WIDEST >= edges[bins[WIDEST * 32] + 1])
+    widest_bin = bins[WIDEST * 32] + (edges[bins[WIDEST * 32] + 1] <= WIDEST)
     for entry in key:
         index = entry & 0xFFFFFFFF
         y, x = place[index] >> 32, place[index] & 0xFFFFFFFF
@@ -429,11 +461,11 @@ def _paint(
 
 
 @kernel
-def _widths(
+def _widths(  # type: ignore[no-untyped-def]
     row, start, stop, owner, pair, first_row, width, wanted, edges, bins, containing, disc_rows,
-    band_pixels, band_rows, counts, total, painted,
-):  # type: ignore[no-untyped-def]
-    """``widths`` into ``counts`` and, times UNIT, into ``total``; the map of a single mask into ``painted``, if any."""
+    band_pixels, band_rows, counts, near, total, painted,
+):  # fmt: skip
+    """``widths`` into ``counts``, ``near`` and, times UNIT, ``total``; a single mask's map into ``painted``, if any."""
     room, most_words = 0, 0
     for m in range(width.size):
         if wanted[m]:
@@ -445,7 +477,7 @@ def _widths(
     bare = np.empty(most_words, np.uint64)
     root = np.sqrt(np.arange(FULL + 1))
     key, place, of_run = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
-    widest_bin = bins[WIDEST * 32] + (WIDEST >= edges[bins[WIDEST * 32] + 1])
+    widest_bin = bins[WIDEST * 32] + (edges[bins[WIDEST * 32] + 1] <= WIDEST)
     for m in range(width.size):
         if not wanted[m]:
             continue
@@ -456,16 +488,28 @@ def _widths(
             if owner[i] >= 0:
                 counts[pair[i], widest_bin] += stop[i] - start[i]
                 total[owner[i]] += np.int64(stop[i] - start[i]) * (WIDEST * UNIT)
-                if painted.size:
-                    pass
         for begin in range(0, height, rows):
             end = min(height, begin + rows)
             top, bottom = max(0, begin - HALO), min(height, end + HALO)
             _distances(lines, start, stop, owner, top, bottom, 0, columns, columns, True, True, up, squared)
             key, place, of_run, count = _centres(
-                lines, start, stop, squared, up, max(0, begin - RADIUS_CAP + 1), min(height, end + RADIUS_CAP - 1),
-                top, height, columns, containing, root, key, place, of_run,
+                lines,
+                start,
+                stop,
+                squared,
+                up,
+                max(0, begin - RADIUS_CAP + 1),
+                min(height, end + RADIUS_CAP - 1),
+                top,
+                height,
+                columns,
+                containing,
+                root,
+                key,
+                place,
+                of_run,
             )
+            _near(lines, start, stop, owner, pair, begin, end, top, columns, squared, near)
             _bare(squared, columns, begin - top, end - begin, bare)
             part = painted[begin * columns : end * columns]
             if painted.size:
@@ -474,9 +518,31 @@ def _widths(
                     for x in range(columns):
                         part[(y - begin) * columns + x] = WIDEST if squared[base + x] == FULL else 0
             _paint(
-                _sort(key, count), place, of_run, squared, columns, begin - top, end - begin, bare, disc_rows, owner,
-                pair, edges, bins, counts, total, part,
+                _sort(key, count),
+                place,
+                of_run,
+                squared,
+                columns,
+                begin - top,
+                end - begin,
+                bare,
+                disc_rows,
+                owner,
+                pair,
+                edges,
+                bins,
+                counts,
+                total,
+                part,
             )
+
+
+class Widths(NamedTuple):
+    """Local widths, summed up; 0 for masks that were not measured, and for what is no object."""
+
+    pixels: Ints  # (p, bins) pixels of every pair of mask and class by local width
+    near: Ints  # (p, 3) its pixels at most 1, 2, 4 px from the nearest pixel outside their object
+    object_sum: NDArray[np.float64]  # (n,) sum of the local widths of each object's pixels, px
 
 
 def widths(
@@ -486,21 +552,16 @@ def widths(
     wanted: NDArray[np.bool_],
     edges: NDArray[np.float32],
     bins: NDArray[np.int64],
-) -> tuple[Ints, NDArray[np.float64]]:
-    """Histogram of the local widths of each class, and the sum over each object.
-
-    Args:
-        runs, objects, classes: of m masks, with n objects and p pairs of mask and class.
-        wanted: (m,) the masks to measure.
-        edges, bins: of ``bins.width_edges``.
-
-    Returns:
-        (p, B) pixels by bin of width, and (n,) sums over the pixels of an object, px. 0 where not wanted.
-    """
-    counts = np.zeros((classes.class_id.size, edges.size - 1), np.int64)
+) -> Widths:
+    """The local widths of the objects of the ``wanted`` (m,) masks; ``edges``, ``bins``: see ``bins.width_edges``."""
+    found = Widths(
+        np.zeros((classes.class_id.size, edges.size - 1), np.int64),
+        np.zeros((classes.class_id.size, 3), np.int64),
+        np.zeros(objects.class_id.size),
+    )
     total = np.zeros(objects.class_id.size, np.int64)
-    _measure(runs, objects, classes.of_run, wanted, edges, bins, counts, total, np.empty(0, np.float32))
-    return counts, total / UNIT
+    _measure(runs, objects, classes.of_run, wanted, edges, bins, found, total, np.empty(0, np.float32))
+    return found._replace(object_sum=total / UNIT)
 
 
 def _measure(
@@ -510,13 +571,13 @@ def _measure(
     wanted: NDArray[np.bool_],
     edges: NDArray[np.float32],
     bins: NDArray[np.int64],
-    counts: Ints,
+    found: Widths,
     total: Ints,
     painted: NDArray[np.float32],
 ) -> None:
     _widths(
         runs.row, runs.start, runs.stop, objects.of_run, pair, runs.first_row, runs.width, wanted, edges, bins,
-        _containing(), _disc_rows(), BAND_PIXELS, BAND_ROWS, counts, total, painted,
+        _containing(), _disc_rows(), BAND_PIXELS, BAND_ROWS, found.pixels, found.near, total, painted,
     )  # fmt: skip
 
 
@@ -528,8 +589,9 @@ def local_width(runs: Runs, objects: Objects) -> tuple[NDArray[np.float32], NDAr
     owner = _owner_map(runs, objects)
     painted = np.empty(owner.size, np.float32)
     one_bin = np.array([0, np.inf], np.float32), np.zeros(WIDEST * 32 + 1, np.int64)
-    counts, total = np.zeros((1, 1), np.int64), np.zeros(objects.class_id.size, np.int64)
-    _measure(runs, objects, np.zeros_like(objects.of_run), np.ones(1, bool), *one_bin, counts, total, painted)
+    found = Widths(np.zeros((1, 1), np.int64), np.zeros((1, 3), np.int64), np.zeros(0))
+    total = np.zeros(objects.class_id.size, np.int64)
+    _measure(runs, objects, np.zeros_like(objects.of_run), np.ones(1, bool), *one_bin, found, total, painted)
     return painted.reshape(owner.shape), owner
 
 
@@ -545,49 +607,8 @@ def squared_distance(runs: Runs, objects: Objects) -> tuple[NDArray[np.int16], N
     _distances(
         runs.row, runs.start, runs.stop, objects.of_run, 0, height, 0, width, width, True, True, up, squared
     )
-    return squared[1:].reshape(height + 2, width + 1)[1:-1, :-1], owner
+    return np.ascontiguousarray(squared[1:].reshape(height + 2, width + 1)[1:-1, :-1]), owner
 
 
 def _owner_map(runs: Runs, objects: Objects) -> NDArray[np.int32]:
     return np.repeat(objects.of_run, runs.stop - runs.start).reshape(-1, int(runs.width[0]))
-
-
-@kernel
-def _object_distance(order, first, row_of, start, stop, k, box, image_top, image_bottom, width, squared):  # type: ignore[no-untyped-def]
-    """Squared distance of object k in its box, into ``squared``: the layout of ``_distances``.
-
-    ``box``: top, left, bottom, right; rows, as ``image_top`` and ``image_bottom``, counted in the stack of masks.
-    """
-    top, left, bottom, right = box
-    own = order[first[k] : first[k + 1]]
-    row = np.zeros(bottom - top + 1, np.int64)
-    for i in own:
-        row[row_of[i] - top + 1] += 1
-    for y in range(bottom - top):
-        row[y + 1] += row[y]
-    up, owner = np.empty(squared.size, np.uint8), np.zeros(own.size, np.int32)
-    _distances(
-        row, start[own], stop[own], owner, 0, bottom - top, left, right - left, width,
-        top == image_top, bottom == image_bottom, up, squared,
-    )  # fmt: skip
-
-
-def object_distance(
-    runs: Runs, objects: Objects, grouped: Members, k: int, box: tuple[int, int, int, int]
-) -> NDArray[np.int16]:
-    """``squared_distance`` of the pixels of object k alone, in its box; 0 outside the object.
-
-    Args:
-        runs, objects: of any number of masks.
-        grouped: the runs of every object.
-        k: object.
-        box: its first row, first column, and one past its last ones; rows counted in the stack of masks.
-    """
-    top, left, bottom, right = box
-    m = objects.of_map[k]
-    squared = np.empty((bottom - top + 2) * (right - left + 1) + 1, np.int16)
-    _object_distance(
-        grouped.order, grouped.first, grouped.row, runs.start, runs.stop, k, box,
-        runs.first_row[m], runs.first_row[m + 1] - 1, runs.width[m], squared,
-    )  # fmt: skip
-    return squared[1:].reshape(bottom - top + 2, right - left + 1)[1:-1, :-1]
