@@ -13,10 +13,13 @@ Border policy: what lies outside the image is not outside the object, so an obje
 border is not thinned by it. Ignored pixels and other objects are outside. Widths above
 ``2 * RADIUS_CAP - 1`` px saturate there: by then stride 16 keeps 97 % (w / s = 4).
 
-Exact: a disc is left out only where others contain it and are as wide. The others are painted from the
-widest down, each onto the pixels that are still bare; these are kept as bits, a disc row in one word.
+Exact: a disc is left out only where others that are as wide cover it. The rest are painted from the widest
+down, each onto the pixels of its disc that are still bare. These are kept as bits, so that a row of
+a disc is one word, and a pixel is touched once.
 
-Memory is bounded: masks are measured in bands of rows. All that bears on a pixel lies within ``HALO`` rows.
+Memory is bounded: a mask is measured in bands of rows. All that bears on a row lies within ``HALO`` rows of it.
+The inner loops are written out in few long kernels, and index with unsigned integers: numba helpers and
+slices of arrays cost reference counts there, and signed ones a test for negative values.
 """
 
 from __future__ import annotations
@@ -31,23 +34,26 @@ from shapeprof.kernel import kernel
 
 from .runs import Classes, Ints, Objects, Runs
 
-RADIUS_CAP = 32  # a disc row then fits into 64 bits
+RADIUS_CAP = 32  # so that a row of a disc fits into 64 bits
 FULL = RADIUS_CAP**2
 WIDEST = 2 * RADIUS_CAP - 1
-HALO = 2 * RADIUS_CAP + 2
-BAND_PIXELS = 1 << 22
-BAND_ROWS = 256  # at least, also where the mask is very wide
+WIDEST_BITS = int(np.float32(WIDEST).view(np.int32))
+LEAST_ROW = 15  # px in the shortest row of a disc of squared radius FULL
+HALO = (
+    2 * RADIUS_CAP + 2
+)  # rows: of a disc, of the distance at its centre's neighbours, and of their differences
+BAND_PIXELS = 1 << 22  # of a band
+BAND_ROWS = 256  # of a band at least, where masks are very wide
 CHUNK = 32  # columns that are worked on together
 STEPS = 4  # that are done together
-WIDEST_BITS = int(np.float32(WIDEST).view(np.int32))
-UNIT = 1 << 23  # of the sums: float32 from 1 to 63 are multiples of 1 / UNIT
+UNIT = 1 << 23  # float32 values from 1 to 63 are multiples of 1 / UNIT, so that sums are exact
 
 
 @kernel
 def _vertical(row, start, stop, owner, first, last, left, columns, open_top, up):  # type: ignore[no-untyped-def]
-    """Rows from each pixel to the nearest other owner above, at most the cap.
+    """Rows from each pixel to the nearest other owner above, at most RADIUS_CAP, into ``up``.
 
-    128 is added where the left neighbour is another's. For the layout see ``_distances``.
+    128 is added where the left neighbour has another owner. Arguments and layout as in ``_distances``.
     """
     one, cap = np.uint8(1), np.uint8(RADIUS_CAP)
     near = np.full(columns, cap if open_top else one, np.uint8)
@@ -77,26 +83,29 @@ def _vertical(row, start, stop, owner, first, last, left, columns, open_top, up)
 def _distances(  # type: ignore[no-untyped-def]
     row, start, stop, owner, first, last, left, columns, width, open_top, open_bottom, up, squared
 ):
-    """Squared distance to the nearest pixel of another owner, at most FULL; 0 outside objects.
+    """Squared distance to the nearest pixel of another owner, at most FULL and 0 outside objects, into ``squared``.
 
     Of the rows ``first`` to ``last - 1`` and ``columns`` columns from ``left`` on, of an image ``width`` wide.
     Pixel (y, x) of these is element ``(y + 1) * (columns + 1) + 1 + x`` of ``squared`` and ``up``; a rim of
-    ``squared`` around them is 0. Runs may leave gaps, which no object owns.
+    ``squared`` around them is 0. Runs may leave gaps, which no object owns. ``open_top``, ``open_bottom``:
+    whether what lies above and below is no owner.
 
-    Within a run, the least of its distance to the run's ends, squared, and of the vertical distances d columns
+    Within a run, the least of the distance to the run's ends, squared, and of the vertical distances d columns
     away, squared, plus d^2. Columns beyond the run can't win against its ends, so no owner is looked at.
-    d^2 is the sum of the first d odd numbers: each step k lets the values move on by one column
-    for 2 k + 1. Where a step changes nothing, no later one does; so only chunks next to a change go on.
+    d^2 is the sum of the first d odd numbers: step k lets every value move on by one column for
+    2 k + 1. What a step leaves as it was, no later one changes; so only chunks next to a change go on.
+    Four steps are done at once, from one buffer to another; the last chunk of a long run overlaps the one before.
     """
     _vertical(row, start, stop, owner, first, last, left, columns, open_top, up)
     one, cap, low = np.uint8(1), np.uint8(RADIUS_CAP), np.uint8(127)
     stride = columns + 1
+    one64, two64, three64, four64 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     squares = np.arange(RADIUS_CAP).astype(np.int16) ** 2
     down = np.full(columns, cap if open_bottom else one, np.uint8)
     nearest = np.empty(columns, np.uint8)
     room = columns + CHUNK + 2 * STEPS
     work = np.full(2 * room, FULL, np.int16)
-    changed = np.empty(columns // CHUNK + 3, np.int64)  # step at which each chunk changed last
+    changed = np.empty(columns // CHUNK + 3, np.int64)  # from chunk -1 on: the step after its last change
     squared[: stride + 1] = 0
     squared[(last - first + 1) * stride : (last - first + 2) * stride + 1] = 0
     for y in range(last - 1, first - 1, -1):
@@ -116,12 +125,13 @@ def _distances(  # type: ignore[no-untyped-def]
             ends = (start[i] > 0) + (stop[i] < width)
             reach = min(RADIUS_CAP, (n + 1) // 2 if ends == 2 else n if ends == 1 else RADIUS_CAP)
             source, target = STEPS, room + STEPS
-            begin, line = work[source : source + n], nearest[a : a + n]
-            for x in range(n):
-                begin[x] = np.int16(line[x]) * np.int16(line[x])
-            beyond = max(CHUNK - n, 0) + STEPS
-            work[source + n : source + n + beyond] = FULL
-            work[target + n : target + n + beyond] = FULL
+            size, new, here = np.uint64(n), np.uint64(source), np.uint64(a)
+            for x in range(size):
+                work[new + x] = np.int16(nearest[here + x]) * np.int16(nearest[here + x])
+            beyond, old = np.uint64(max(CHUNK, n) + STEPS), np.uint64(target)
+            for x in range(size, beyond):  # from there no smaller value comes
+                work[new + x] = FULL
+                work[old + x] = FULL
             chunks = (n + CHUNK - 1) // CHUNK
             changed[: chunks + 2] = 0
             for k in range(0, reach - 1, STEPS):
@@ -132,43 +142,42 @@ def _distances(  # type: ignore[no-untyped-def]
                     if max(changed[j], changed[j + 1], changed[j + 2]) < k:
                         continue
                     offset = max(0, min(j * CHUNK, n - CHUNK))
-                    at = source + offset - STEPS
-                    old = work[at : at + CHUNK + 2 * STEPS]
-                    new = work[target + offset : target + offset + CHUNK]
+                    old, new = np.uint64(source + offset), np.uint64(target + offset)
                     difference = np.int16(0)
-                    for x in range(CHUNK):
-                        value = min(old[x + 4], np.int16(min(old[x + 3], old[x + 5]) + cost1))
-                        value = min(value, np.int16(min(old[x + 2], old[x + 6]) + cost2))
-                        value = min(value, np.int16(min(old[x + 1], old[x + 7]) + cost3))
-                        value = min(value, np.int16(min(old[x], old[x + 8]) + cost4))
-                        difference |= np.int16(value ^ old[x + 4])
-                        new[x] = value
+                    for x in range(np.uint64(CHUNK)):
+                        p = old + x
+                        value = min(work[p], np.int16(min(work[p - one64], work[p + one64]) + cost1))
+                        value = min(value, np.int16(min(work[p - two64], work[p + two64]) + cost2))
+                        value = min(value, np.int16(min(work[p - three64], work[p + three64]) + cost3))
+                        value = min(value, np.int16(min(work[p - four64], work[p + four64]) + cost4))
+                        difference |= np.int16(value ^ work[p])
+                        work[new + x] = value
                     if difference != 0:
                         changed[j + 1] = k + STEPS
                         active = True
                 source, target = target, source
                 if not active:
                     break
-            result, found = squared[base + a : base + a + n], work[source : source + n]
-            for x in range(n):
-                result[x] = found[x]
-            near_end = min(n, RADIUS_CAP - 1)
+            new, old = np.uint64(base + a), np.uint64(source)
+            for x in range(size):
+                squared[new + x] = work[old + x]
+            near_end = np.uint64(min(n, RADIUS_CAP - 1))
             if start[i] > 0:
                 for x in range(near_end):
-                    result[x] = min(result[x], squares[x + 1])
+                    squared[new + x] = min(squared[new + x], squares[x + one64])
             if stop[i] < width:
-                result = squared[base + a + n - near_end : base + a + n]
+                new += size - near_end
                 for x in range(near_end):
-                    result[x] = min(result[x], squares[near_end - x])
+                    squared[new + x] = min(squared[new + x], squares[near_end - x])
 
 
 @cache
 def _containing() -> NDArray[np.int16]:
-    """Squared radius from which a disc one step away contains the disc of squared radius d, (4, FULL + 1).
+    """Squared radius from which a disc one step away contains the disc of squared radius d; (4, FULL + 1).
 
-    For a step along an axis, ``1 + max((i + 1)^2 + j^2)`` over pixels with i^2 + j^2 < d; and for a
-    diagonal step. The look-up tables of the discrete medial axis (Remy and Thiel 2002). The other
-    two rows: from which it is surely as wide too, as half a pixel more makes up for any ``g``.
+    Row 0: for a step along an axis, ``1 + max((i + 1)^2 + j^2)`` over pixels with i^2 + j^2 < d. Row 1: for a
+    diagonal step. The look-up tables of the discrete medial axis (Remy and Thiel 2002). Rows 2 and 3: as 0
+    and 1, but from which it is surely as wide too, as half a pixel more makes up for any ``g``.
     """
     i, j = np.mgrid[:RADIUS_CAP, :RADIUS_CAP]
     inside = i**2 + j**2
@@ -184,9 +193,9 @@ def _containing() -> NDArray[np.int16]:
 
 @cache
 def _disc_rows() -> NDArray[np.uint64]:
-    """Rows of the disc of every squared radius as bits, from the lowest column up, flat (FULL + 1, WIDEST).
+    """The disc of every squared radius, its rows as bits; (FULL + 1) * WIDEST rows, flat.
 
-    The centre is bit ``RADIUS_CAP - 1`` of row ``RADIUS_CAP - 1``.
+    Its centre is bit ``RADIUS_CAP - 1`` of row ``RADIUS_CAP - 1``; bit 0 is the first column.
     """
     offset = np.arange(WIDEST) - (RADIUS_CAP - 1)
     apart = offset[:, None] ** 2 + offset**2
@@ -196,7 +205,7 @@ def _disc_rows() -> NDArray[np.uint64]:
 
 @kernel
 def _diameter(squared, up, root, q, stride, inner_row, inner_column):  # type: ignore[no-untyped-def]
-    """Diameter of the disc of pixel q of an object. ``inner_row``: the image goes on above and below."""
+    """Diameter of the disc of pixel q. ``inner_row``, ``inner_column``: the image goes on on both sides."""
     d = squared[q]
     if d == FULL:
         return np.float32(WIDEST)
@@ -211,10 +220,11 @@ def _diameter(squared, up, root, q, stride, inner_row, inner_column):  # type: i
 
 @kernel
 def _bare(squared, columns, row, rows, bare):  # type: ignore[no-untyped-def]
-    """Mark as bits the pixels of ``rows`` rows, from ``row`` on, that lie in objects but are not saturated.
+    """Mark as bits, into ``bare``, the pixels that lie in objects but are not saturated.
 
-    Column x of row y is bit ``x % 64`` of word ``(x // 64 + 1) * rows + y``; the first and last word
-    column stay 0.
+    Of ``rows`` rows of ``squared``, from ``row`` on. Column x of the y-th is bit ``x % 64`` of word
+    ``(x // 64 + 1) * rows + y``, so that the words of a disc follow each other; the first and the last ``rows``
+    words stay 0.
     """
     one, full = np.int16(1), np.uint16(FULL - 1)
     words = (columns + 63) // 64
@@ -228,7 +238,7 @@ def _bare(squared, columns, row, rows, bare):  # type: ignore[no-untyped-def]
             flags[x] = np.uint16(line[x] - one) < full
         for c in range(words):
             word = np.uint64(0)
-            for j in range(8):
+            for j in range(8):  # the product gathers the lowest bits of eight bytes in the highest byte
                 word |= ((eights[c * 8 + j] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(
                     8 * j
                 )
@@ -262,25 +272,32 @@ def _grown(old, capacity):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _centres(  # type: ignore[no-untyped-def]
-    row, start, stop, squared, up, first, last, top, height, width, containing, root, key, place, of_run,
-):  # fmt: skip
-    """Pixels of the rows ``first`` to ``last - 1`` whose disc is needed: no neighbour's is as wide and contains it.
+def _centres(row, stop, squared, up, first, last, top, height, width, containing, root, key, place, of_run):  # type: ignore[no-untyped-def]
+    """Pixels of the rows ``first`` to ``last - 1`` whose discs are needed; row y is row ``y - top`` of ``squared``.
 
-    Of discs of the largest radius, those of a row of pixels cover what those at its ends and every
-    15th between cover, as each of their rows is at least 15 px long; and those at an edge cover what
-    lies further inside.
+    A disc is not needed where a neighbour's contains it and is as wide. A neighbour with another owner never
+    passes the test, as then both distances are at most 1, or sqrt 2 diagonally.
 
-    Most pixels drop out by an upper bound of ``containing`` without square root, in 16 bits.
+    Of the discs of the largest radius, which are all as wide, those at an edge of the saturated pixels cover what
+    those further inside cover; and of an edge along a row those at its ends and at every 15th column
+    suffice, as all their rows are 15 px or longer.
 
-    Row y of the image is row ``y - top`` of ``squared``. Returns ``key``, which has the widest first, with
-    the index above, into ``place`` (row << 32 | column) and ``of_run``, in the low 32 bits; and their number.
+    Nearly all pixels drop out by upper bounds of ``containing``, for d > 1 of its rows 2 and 3:
+    ``d + 2 floor(sqrt(d - 1)) + 1``, and diagonally ``d + 2 floor(sqrt(2 d - 2)) + 2``; in 16 bits and without roots.
+
+    Returns ``key``, of which the high 32 bits put the widest first, and the low ones index ``place``
+    (row of ``squared``, column, squared radius) and ``of_run``; these, grown where need be; and their number.
     """
     stride = width + 1
     one, two, full = np.int16(1), np.int16(2), np.int16(FULL)
-    least, most_axis, most_diagonal = np.int16(-1), np.int16(32), np.int16(46)
+    least, most_axis, most_diagonal = (
+        np.int16(-1),
+        np.int16(32),
+        np.int16(46),
+    )  # beyond which squares overflow
     axis, diagonal, sure_axis, sure_diagonal = containing
     maybe = np.zeros((width + 7) // 8 * 8, np.uint8)
+    axial, oblique = np.empty(width, np.int16), np.empty(width, np.int16)
     eights = maybe.view(np.uint64)
     column = np.empty(maybe.size + 1, np.int64)
     bits = np.empty(1, np.float32)
@@ -311,6 +328,7 @@ def _centres(  # type: ignore[no-untyped-def]
             across = max(north_west[x], north_east[x], south_west[x], south_east[x])
             t = np.int16(min(max(np.int16(np.int16(most - d) - one) >> one, least), most_axis) + one)
             s = np.int16(min(max(np.int16(np.int16(across - d) - two) >> one, least), most_diagonal) + one)
+            axial[x], oblique[x] = most, across
             maybe[x] = (
                 (np.int16(t * t) < max(d, two))
                 & (np.int16(s * s) < np.int16(np.int16(d + d) - one))
@@ -331,7 +349,7 @@ def _centres(  # type: ignore[no-untyped-def]
                     (x > 0 and squared[q - 1] != FULL)
                     or (x < width - 1 and squared[q + 1] != FULL)
                     or (
-                        (x % 15 == 0 or x == width - 1)
+                        (x % LEAST_ROW == 0 or x == width - 1)
                         and (
                             (y > 0 and squared[q - stride] != FULL)
                             or (y < height - 1 and squared[q + stride] != FULL)
@@ -342,16 +360,10 @@ def _centres(  # type: ignore[no-untyped-def]
                     continue
                 diameter = np.float32(WIDEST)
             else:
-                most = max(squared[q - 1], squared[q + 1], squared[q - stride], squared[q + stride])
-                across = max(
-                    squared[q - stride - 1],
-                    squared[q - stride + 1],
-                    squared[q + stride - 1],
-                    squared[q + stride + 1],
-                )
+                most, across = axial[x], oblique[x]
                 if most >= sure_axis[d] or across >= sure_diagonal[d]:
                     continue
-                gy, gx = 0.0, 0.0  # as in ``_diameter``
+                gy, gx = 0.0, 0.0  # as in ``_diameter``, written out
                 if inner_row:
                     gy = root[squared[q + stride]] * (up[q + stride] & 127 != 1)
                     gy -= root[squared[q - stride]] * (up[q] & 127 != 1)
@@ -374,7 +386,7 @@ def _centres(  # type: ignore[no-untyped-def]
                 i += 1
             bits[0] = diameter
             key[count] = (np.int64(WIDEST_BITS - as_int[0]) << 32) | count
-            place[count] = (np.int64(y - top) << 32) | x
+            place[count] = (np.int64(y - top) << 36) | (x << 12) | d
             of_run[count] = i
             count += 1
     return key, place, of_run, count
@@ -382,8 +394,8 @@ def _centres(  # type: ignore[no-untyped-def]
 
 @kernel
 def _sort(key, count):  # type: ignore[no-untyped-def]
-    """The first ``count`` keys in order of bits 32 to 57."""
-    for shift in (32, 45):
+    """The first ``count`` keys by their bits 32 to 57, which hold all of their high part."""
+    for shift in (32, 45):  # a radix sort
         begin = np.zeros((1 << 13) + 1, np.int64)
         for i in range(count):
             begin[((key[i] >> shift) & 8191) + 1] += 1
@@ -400,64 +412,61 @@ def _sort(key, count):  # type: ignore[no-untyped-def]
 
 @kernel
 def _paint(  # type: ignore[no-untyped-def]
-    key, place, of_run, squared, columns, row, rows, bare, disc_rows, owner, pair, edges, bins, counts,
-    total, painted,
+    key, place, of_run, columns, row, rows, bare, disc_rows, owner, pair, edges, bins, counts, total, painted
 ):  # fmt: skip
-    """Paint the discs, in order, onto the bare pixels of ``rows`` rows from ``row`` on, as in ``_bare``.
+    """Paint the discs, in the order of ``key``, onto the bare pixels of ``rows`` rows from ``row`` on, as in ``_bare``.
 
-    The pixels that each paints move from the widest bin of their pair to the disc's, and so does the sum of their
-    object; ``painted``, unless empty, takes their widths, flat.
+    All pixels were counted as of the largest width: those that a disc paints are moved to its own, in ``counts``
+    and in ``total``. ``painted``, unless it is empty, takes the width of each, flat.
     """
-    one, m1, m2 = np.uint64(1), np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
-    m4, m8 = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x00FF00FF00FF00FF)
-    two, four, eight = np.uint64(2), np.uint64(4), np.uint64(8)
-    fours, top16 = np.uint64(0x0001000100010001), np.uint64(48)
+    one, two, four, top = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
+    m1, m2 = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
+    m4, ones = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x0101010101010101)
     bits = np.empty(1, np.int32)
     as_float = bits.view(np.float32)
+    reaches = np.sqrt(np.maximum(np.arange(-1, FULL), 0)).astype(np.int64)
     widest_bin = bins[WIDEST * 32] + (edges[bins[WIDEST * 32] + 1] <= WIDEST)
     for entry in key:
         index = entry & 0xFFFFFFFF
-        y, x = place[index] >> 32, place[index] & 0xFFFFFFFF
-        d = np.int64(squared[(y + 1) * (columns + 1) + 1 + x])
-        reach = int(np.sqrt(d - 1))
+        y, x, d = place[index] >> 36, (place[index] >> 12) & 0xFFFFFF, place[index] & 0xFFF
+        reach = reaches[d]
         begin, end = max(0, y - row - reach), min(rows, y - row + reach + 1)
         if begin >= end:
             continue
         first_bit = x + 65 - RADIUS_CAP
-        at = (first_bit >> 6) * rows
-        left, right = bare[at + begin : at + end], bare[at + rows + begin : at + rows + end]
-        at = d * WIDEST + RADIUS_CAP - 1 + row - y
-        disc = disc_rows[at + begin : at + end]
+        left = np.uint64((first_bit >> 6) * rows + begin)
+        right = left + np.uint64(rows)
+        disc = np.uint64(d * WIDEST + RADIUS_CAP - 1 + row - y + begin)
+        tall = np.uint64(end - begin)
         shift = np.uint64(first_bit & 63)
         back = np.uint64(63) - shift
         found = np.uint64(0)
-        for j in range(disc.size):
-            found |= ((left[j] >> shift) | ((right[j] << one) << back)) & disc[j]
+        for j in range(tall):
+            found |= ((bare[left + j] >> shift) | ((bare[right + j] << one) << back)) & disc_rows[disc + j]
         if found == 0:
             continue
         bits[0] = WIDEST_BITS - (entry >> 32)
         diameter = as_float[0]
         if painted.size:
-            for j in range(disc.size):
-                new = ((left[j] >> shift) | ((right[j] << one) << back)) & disc[j]
+            for j in range(tall):
+                new = ((bare[left + j] >> shift) | ((bare[right + j] << one) << back)) & disc_rows[disc + j]
                 for bit in range(WIDEST):
                     if (new >> np.uint64(bit)) & one:
-                        painted[(begin + j) * columns + x - (RADIUS_CAP - 1) + bit] = diameter
-        sums = np.uint64(0)  # of bits, in four parts of 16 bits
-        for j in range(disc.size):
-            new = ((left[j] >> shift) | ((right[j] << one) << back)) & disc[j]
-            left[j] ^= new << shift
-            right[j] ^= (new >> one) >> back
-            new -= (new >> one) & m1
+                        painted[(begin + np.int64(j)) * columns + x - (RADIUS_CAP - 1) + bit] = diameter
+        pixels = np.uint64(0)
+        for j in range(tall):
+            new = ((bare[left + j] >> shift) | ((bare[right + j] << one) << back)) & disc_rows[disc + j]
+            bare[left + j] ^= new << shift
+            bare[right + j] ^= (new >> one) >> back
+            new = new - ((new >> one) & m1)  # its bits are counted, in the way that compilers know
             new = (new & m2) + ((new >> two) & m2)
             new = (new + (new >> four)) & m4
-            sums += (new & m8) + ((new >> eight) & m8)
-        pixels = np.int64((sums * fours) >> top16)
+            pixels += (new * ones) >> top
         i = of_run[index]
         k = bins[int(diameter * 32)]
-        counts[pair[i], widest_bin] -= pixels
-        counts[pair[i], k + (diameter >= edges[k + 1])] += pixels
-        total[owner[i]] += pixels * (np.int64(diameter * UNIT) - WIDEST * UNIT)
+        counts[pair[i], widest_bin] -= np.int64(pixels)
+        counts[pair[i], k + (diameter >= edges[k + 1])] += np.int64(pixels)
+        total[owner[i]] += np.int64(pixels) * (np.int64(diameter * UNIT) - WIDEST * UNIT)
 
 
 @kernel
@@ -465,7 +474,7 @@ def _widths(  # type: ignore[no-untyped-def]
     row, start, stop, owner, pair, first_row, width, wanted, edges, bins, containing, disc_rows,
     band_pixels, band_rows, counts, near, total, painted,
 ):  # fmt: skip
-    """``widths`` into ``counts``, ``near`` and, times UNIT, ``total``; a single mask's map into ``painted``, if any."""
+    """``widths``: into ``counts``, ``near`` and, times UNIT, ``total``; one mask's map into ``painted``, if any."""
     room, most_words = 0, 0
     for m in range(width.size):
         if wanted[m]:
@@ -494,7 +503,6 @@ def _widths(  # type: ignore[no-untyped-def]
             _distances(lines, start, stop, owner, top, bottom, 0, columns, columns, True, True, up, squared)
             key, place, of_run, count = _centres(
                 lines,
-                start,
                 stop,
                 squared,
                 up,
@@ -512,16 +520,13 @@ def _widths(  # type: ignore[no-untyped-def]
             _near(lines, start, stop, owner, pair, begin, end, top, columns, squared, near)
             _bare(squared, columns, begin - top, end - begin, bare)
             part = painted[begin * columns : end * columns]
-            if painted.size:
-                for y in range(begin, end):
-                    base = (y - top + 1) * (columns + 1) + 1
-                    for x in range(columns):
-                        part[(y - begin) * columns + x] = WIDEST if squared[base + x] == FULL else 0
+            for p in range(part.size):
+                q = (begin - top + 1 + p // columns) * (columns + 1) + 1 + p % columns
+                part[p] = WIDEST if squared[q] == FULL else 0
             _paint(
                 _sort(key, count),
                 place,
                 of_run,
-                squared,
                 columns,
                 begin - top,
                 end - begin,
