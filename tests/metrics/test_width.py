@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from shapeprof.metrics import width
 from shapeprof.metrics.bins import length_bin, width_edges
-from shapeprof.metrics.runs import find_classes, find_objects, stack
+from shapeprof.metrics.runs import Runs, find_classes, find_objects, stack
 from shapeprof.sources.run_length import encode
 from tests.metrics.images import IGNORE, found, label_images, label_map, measured, owner_map, random_labels
 from tests.shapes import MARGIN, PHASES, Mask, annulus, disc, strip, tree
@@ -32,17 +33,22 @@ def widths(
 
 
 def reference(owner: NDArray[np.int64]) -> Floats:
-    """The module's definition, word for word: all pairs of pixels."""
-    y, x = (a.ravel() for a in np.indices(owner.shape))
+    """The module's definition, word for word: all pairs of pixels, some at a time."""
+    y, x = (a.ravel().astype(np.int32) for a in np.indices(owner.shape))
     of = owner.ravel()
-    apart = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2
-    square = np.where(of[:, None] != of, apart, width.RADIUS_CAP**2).min(axis=1)
-    square = np.minimum(square, width.RADIUS_CAP**2)
-    distance = np.where(of >= 0, np.sqrt(square), 0).reshape(owner.shape)
+    parts = [slice(k, k + 1000) for k in range(0, of.size, 1000)]
+
+    def apart(some: slice) -> NDArray[np.int32]:
+        squares: NDArray[np.int32] = (y[some, None] - y) ** 2 + (x[some, None] - x) ** 2
+        return squares
+
+    cap = np.int32(width.RADIUS_CAP**2)
+    square = np.concatenate([np.where(of[p, None] != of, apart(p), cap).min(axis=1) for p in parts])
+    square = np.where(of >= 0, np.minimum(square, cap), 0)
+    distance = np.sqrt(square).reshape(owner.shape)
     slope = np.hypot(_difference(distance, owner), _difference(distance.T, owner.T).T)
     diameter = np.minimum(2 * distance - 1 + np.minimum(slope, 1), SATURATION).ravel()
-    covers = (apart < square) & (of >= 0)  # [p, q]: the disc of q covers p
-    result = np.where(covers, diameter, 0).max(axis=1)
+    result = np.concatenate([np.where(apart(p) < square, diameter, 0).max(axis=1) for p in parts])
     return np.where(of >= 0, result, 0).reshape(owner.shape)
 
 
@@ -275,3 +281,39 @@ def test_only_wanted_masks_are_measured() -> None:
     assert result.pixels[wanted].any() and result.near[wanted].any()
     assert not result.pixels[~wanted].any() and not result.near[~wanted].any()
     assert ((result.object_sum > 0) == (objects.of_map == 1)).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_shapes_have_the_width_of_the_definition(seed: int) -> None:
+    """Blobs of two classes, many of them wider than any disc, with a few ignored pixels."""
+    rng = np.random.default_rng(seed)
+    field = gaussian_filter(rng.standard_normal((100, 140)), 30)
+    labels = np.digitize(field, np.quantile(field, (0.15, 0.85))).astype(np.uint8)
+    labels[rng.random(labels.shape) < 0.0001] = IGNORE
+    values = widths(labels)
+    assert (values == SATURATION).any()
+    np.testing.assert_allclose(values, reference(owner_map(*found(labels))), rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(label_images(), min_size=2, max_size=4))
+def test_many_masks_are_measured_as_each_alone(images: list[NDArray[np.uint8]]) -> None:
+    def measure(runs: Runs) -> width.Widths:
+        objects, classes = find_objects(runs, 0), find_classes(runs, 0)
+        return width.widths(runs, objects, classes, np.ones(runs.width.size, bool), *width_edges())
+
+    runs = stack([encode(label_map(labels)) for labels in images])
+    each = [measure(runs.one(i)) for i in range(len(images))]
+    for actual, parts in zip(measure(runs), zip(*each, strict=True), strict=True):
+        np.testing.assert_array_equal(actual, np.concatenate(parts))
+
+
+def test_the_bounds_that_drop_centres_are_bounds() -> None:
+    """What ``_centres`` tests in 16 bits implies the look-up tables."""
+    d = np.arange(1, width.FULL)
+    along = d + 2 * np.floor(np.sqrt(d - 1)).astype(int) + 1
+    across = d + 2 * np.floor(np.sqrt(2 * d - 2)).astype(int) + 2
+    axis, diagonal, sure_axis, sure_diagonal = width._containing()[:, 1:-1]
+    assert (along >= axis).all()
+    assert (along >= sure_axis)[1:].all()
+    assert (across >= np.maximum(diagonal, sure_diagonal)).all()
