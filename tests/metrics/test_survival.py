@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from shapeprof.metrics.nearest import nearest
 
 from shapeprof.labelmap import ignore_index
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.linear import linear
+from shapeprof.metrics.nearest import nearest
 from shapeprof.metrics.runs import find_classes
 from shapeprof.metrics.survival import Survival
 from tests.metrics.images import IGNORE, OneMask, found, label_images, measured, owner_map, random_labels
