@@ -7,10 +7,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from rich.console import Console
 
 from shapeprof.labelmap import ClassTable, Issue, LabelMap
+from shapeprof.metrics.bins import LENGTH_BINS, length_bin
 from shapeprof.profile import Profile, merge_tallies
 from shapeprof.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
@@ -108,3 +111,23 @@ def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
     unmeasured = [tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""))) for m in masks[2:]]
     text = shown(replace(profile, totals=merge_tallies(tallies + unmeasured)), 100)
     assert "at best" in text and "At best: logits optimised for the mask itself, on 2 masks." in text
+
+
+def test_void_bands_that_flatter_fine_strides_are_noted() -> None:
+    masks = []
+    for mask in discs(12, 20, per_image=4):
+        banded = cv2.dilate(mask, np.ones((11, 11), np.uint8)) * 255
+        banded[mask > 0] = mask[mask > 0]
+        masks.append(banded)
+    profile = profile_of(masks)
+    view = profile.classes()[0]
+    assert view.ignored_boundary_share == 1
+    void = np.zeros(LENGTH_BINS, np.int64)
+    void[length_bin(np.array([5.0]))] = 1000
+    text = " ".join(shown(replace(profile, void_widths=void), 100).split())
+    assert (
+        "ignored pixels line more than half of the outlines of thing, half of them in bands up to 5.0 px wide"
+        in text
+    )
+    assert "what strides up to 4 lose" in text
+    assert "ignored pixels line" not in shown(profile_of(discs(12, 20, per_image=4)), 100)
