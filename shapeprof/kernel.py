@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 
 def cache_folder() -> Path:
@@ -42,3 +43,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     finally:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
     return compiled
+
+
+@kernel
+def grown(old, capacity):  # type: ignore[no-untyped-def]
+    """A copy of an array, from within a kernel, with room for ``capacity`` rows."""
+    new = np.empty((capacity,) + old.shape[1:], old.dtype)  # noqa: RUF005 (numba takes no stars here)
+    new[: old.shape[0]] = old
+    return new

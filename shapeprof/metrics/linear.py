@@ -5,18 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.kernel import grown, kernel
 
 from .columns import STRIDES
 from .runs import Classes, Objects, Runs
 from .survival import Survival
-
-
-@kernel
-def _grown(old, capacity):  # type: ignore[no-untyped-def]
-    new = np.empty(capacity, old.dtype)
-    new[: old.size] = old
-    return new
 
 
 @kernel
@@ -127,7 +120,7 @@ def _pooled_shares(row, start, stop, rank, mixed, s, top, left, n_classes):  # t
             valid = counts.sum()
             if size + n_classes > capacity:
                 capacity = 2 * (size + n_classes)
-                classes, shares = _grown(classes, capacity), _grown(shares, capacity)
+                classes, shares = grown(classes, capacity), grown(shares, capacity)
             for c in range(n_classes):
                 if counts[c]:
                     classes[size], shares[size] = c, counts[c] / valid

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.kernel import grown, kernel
 
 from .columns import STRIDES
 from .runs import Classes, Objects, Runs
@@ -28,23 +28,6 @@ from .survival import Survival
 HALF = (1 << 32) - 1  # of a key or a count
 UNIFORM = HALF  # in the lower half of a key: all pixels of the cells are of the part above
 LIST = 1 << 31  # in the lower half of a key: the number of parts stands beside it
-
-
-@kernel
-def _extended(old, size):  # type: ignore[no-untyped-def]
-    """The (n, 2) array, with room for at least ``size`` rows."""
-    if size <= old.shape[0]:
-        return old
-    new = np.empty((max(size, 2 * old.shape[0]), 2), old.dtype)
-    new[: old.shape[0]] = old
-    return new
-
-
-@kernel
-def _grown(old, size):  # type: ignore[no-untyped-def]
-    new = np.empty(size, old.dtype)
-    new[: old.size] = old
-    return new
 
 
 @kernel
@@ -122,9 +105,9 @@ def _group_pixels(  # type: ignore[no-untyped-def]
         if keep and np.int64(n_items) + cols > new_stop.size:
             room = 2 * (np.int64(n_items) + cols)
             new_stop, new_key, new_count = (
-                _grown(new_stop, room),
-                _grown(new_key, room),
-                _grown(new_count, room),
+                grown(new_stop, room),
+                grown(new_key, room),
+                grown(new_count, room),
             )
         upper, lower, halves_y = 2 * y - top, 2 * y - top + 1, 0
         if upper < 0:
@@ -209,7 +192,8 @@ def _group_pixels(  # type: ignore[no-untyped-def]
                         pair_of, object_of, votes, lost, gained, object_lost,
                     )  # fmt: skip
                 if keep:
-                    new_list = _extended(new_list, n_list + n)
+                    if n_list + n > new_list.shape[0]:
+                        new_list = grown(new_list, 2 * (n_list + n))
                     for e in range(n):
                         new_list[n_list + e, 0], new_list[n_list + e, 1] = some_part[e], some_count[e]
                     new_key[n_items], new_count[n_items] = np.int64(n_list) << 32 | LIST | n, 0
@@ -255,9 +239,9 @@ def _group(  # type: ignore[no-untyped-def]
         if keep and np.int64(n_items) + cols > new_stop.size:
             room = 2 * (np.int64(n_items) + cols)
             new_stop, new_key, new_count = (
-                _grown(new_stop, room),
-                _grown(new_key, room),
-                _grown(new_count, room),
+                grown(new_stop, room),
+                grown(new_key, room),
+                grown(new_count, room),
             )
         upper, lower = 2 * y - shift_y, 2 * y - shift_y + 1
         upper_tall = lower_tall = 0
@@ -377,7 +361,8 @@ def _group(  # type: ignore[no-untyped-def]
                 elif n == 2:
                     key, total = _pair(some_part[0], some_part[1], some_count[0], some_count[1])
                 elif keep:
-                    new_list = _extended(new_list, n_list + n)
+                    if n_list + n > new_list.shape[0]:
+                        new_list = grown(new_list, 2 * (n_list + n))
                     for e in range(n):
                         new_list[n_list + e, 0], new_list[n_list + e, 1] = some_part[e], some_count[e]
                     key, total = np.int64(n_list) << 32 | LIST | n, np.int64(0)

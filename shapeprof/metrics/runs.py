@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.kernel import grown, kernel
 from shapeprof.runmap import IGNORED, RunMap
 
 Ints = NDArray[np.int64]
@@ -267,7 +267,7 @@ def _classes(row, start, stop, value, first_row, background, most):  # type: ign
             if c == IGNORED or at[c] >= 0:
                 continue
             if n == class_id.size:
-                of_map, class_id, pixels = _doubled(of_map), _doubled(class_id), _doubled(pixels)
+                of_map, class_id, pixels = grown(of_map, 2 * n), grown(class_id, 2 * n), grown(pixels, 2 * n)
             place = n
             while place > base and (
                 class_id[place - 1] == background or (class_id[place - 1] > c and c != background)
@@ -289,13 +289,6 @@ def _classes(row, start, stop, value, first_row, background, most):  # type: ign
             at[class_id[k]] = -1
         first[m + 1] = n
     return of_run, of_map[:n].copy(), class_id[:n].copy(), pixels[:n].copy(), first
-
-
-@kernel
-def _doubled(old):  # type: ignore[no-untyped-def]
-    new = np.empty(2 * old.size, old.dtype)
-    new[: old.size] = old
-    return new
 
 
 def find_classes(runs: Runs, background: int | None) -> Classes:

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.kernel import grown, kernel
 
 from .runs import Classes, Ints, Objects, Runs
 
@@ -265,13 +265,6 @@ def _near(row, start, stop, owner, pair, begin, end, top, columns, squared, near
 
 
 @kernel
-def _grown(old, capacity):  # type: ignore[no-untyped-def]
-    new = np.empty(capacity, old.dtype)
-    new[: old.size] = old
-    return new
-
-
-@kernel
 def _centres(row, stop, squared, up, first, last, top, height, width, containing, root, key, place, of_run):  # type: ignore[no-untyped-def]
     """Pixels of the rows ``first`` to ``last - 1`` whose discs are needed; row y is row ``y - top`` of ``squared``.
 
@@ -306,7 +299,7 @@ def _centres(row, stop, squared, up, first, last, top, height, width, containing
     for y in range(first, last):
         if count + width > key.size:
             room = 2 * (count + width)
-            key, place, of_run = _grown(key, room), _grown(place, room), _grown(of_run, room)
+            key, place, of_run = grown(key, room), grown(place, room), grown(of_run, room)
         base = (y - top + 1) * stride + 1
         inner_row = 0 < y < height - 1
         middle = squared[base : base + width]

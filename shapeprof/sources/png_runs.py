@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.kernel import grown, kernel
 from shapeprof.sources.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
 
 MAX_PIXELS = 2**29  # as in ``decode``, which says so
@@ -180,7 +180,7 @@ def _undo(out, rows, y, pixel_bytes, change, row, start, value, line_bytes):  # 
                 change[i] = line[i]
         room = row[y] + width
         if room > start.size:
-            start, value = _grown(start, 2 * room), _grown(value, 2 * room)
+            start, value = grown(start, 2 * room), grown(value, 2 * room)
         above, end_above = np.uint64(row[max(y - 1, 0)]), np.uint64(row[y])
         next_above = end if kind in (_NONE, _SUB) or y == 0 else zero
         next_change = zero
@@ -239,7 +239,7 @@ def _split(row, start, value, width, bits, step):  # type: ignore[no-untyped-def
     for y in range(row.size - 1):
         new_row[y] = n
         if n + width > new_start.size:
-            new_start, new_value = _grown(new_start, 2 * (n + width)), _grown(new_value, 2 * (n + width))
+            new_start, new_value = grown(new_start, 2 * (n + width)), grown(new_value, 2 * (n + width))
         last = -1
         for i in range(row[y], row[y + 1]):
             packed = np.int64(value[i])
@@ -255,10 +255,3 @@ def _split(row, start, value, width, bits, step):  # type: ignore[no-untyped-def
                     last = sample
     new_row[row.size - 1] = n
     return new_row, new_start[:n].copy(), new_value[:n].copy()
-
-
-@kernel
-def _grown(old, capacity):  # type: ignore[no-untyped-def]
-    new = np.empty(capacity, old.dtype)
-    new[: old.size] = old
-    return new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shapeprof.kernel import kernel
+from shapeprof.kernel import grown, kernel
 from shapeprof.labelmap import LabelMap
 from shapeprof.runmap import IGNORED, RunMap
 
@@ -25,9 +25,9 @@ def _encode(labels, instances, use_instances, ignored):  # type: ignore[no-untyp
         row[y] = n
         if n + width > capacity:
             capacity = 2 * (n + width)
-            start, value = _grown(start, capacity), _grown(value, capacity)
+            start, value = grown(start, capacity), grown(value, capacity)
             if use_instances:
-                key = _grown(key, capacity)
+                key = grown(key, capacity)
         line, ids = labels[y], instances[y]
         if use_instances:
             for x in range(1, width):
@@ -47,13 +47,6 @@ def _encode(labels, instances, use_instances, ignored):  # type: ignore[no-untyp
                         n += 1
     row[height] = n
     return row, start[:n].copy(), value[:n].copy(), key[:n].copy()
-
-
-@kernel
-def _grown(old, capacity):  # type: ignore[no-untyped-def]
-    new = np.empty(capacity, old.dtype)
-    new[: old.size] = old
-    return new
 
 
 def encode(label_map: LabelMap) -> RunMap:
