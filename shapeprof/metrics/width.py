@@ -41,7 +41,7 @@ WIDEST_BITS = int(np.float32(WIDEST).view(np.int32))
 LEAST_ROW = 15  # px in the shortest row of a disc of squared radius FULL
 HALO = (
     2 * RADIUS_CAP + 2
-)  # rows: of a disc, of the distance at its centre's neighbours, and of their differences
+)  # rows: of a disc, of the distances at its centre's neighbours, of their differences
 BAND_PIXELS = 1 << 22  # of a band
 BAND_ROWS = 256  # of a band at least, where masks are very wide
 CHUNK = 32  # columns that are worked on together
@@ -50,13 +50,13 @@ UNIT = 1 << 23  # float32 values from 1 to 63 are multiples of 1 / UNIT, so that
 
 
 @kernel
-def _vertical(row, start, stop, owner, first, last, left, columns, open_top, up):  # type: ignore[no-untyped-def]
+def _vertical(row, start, stop, owner, first, last, columns, up):  # type: ignore[no-untyped-def]
     """Rows from each pixel to the nearest other owner above, at most RADIUS_CAP, into ``up``.
 
     128 is added where the left neighbour has another owner. Arguments and layout as in ``_distances``.
     """
     one, cap = np.uint8(1), np.uint8(RADIUS_CAP)
-    near = np.full(columns, cap if open_top else one, np.uint8)
+    near = np.full(columns, cap, np.uint8)
     owners = np.full(2 * columns, -1, np.int32)
     for y in range(first, last):
         turn = (y - first) % 2 * columns
@@ -64,7 +64,7 @@ def _vertical(row, start, stop, owner, first, last, left, columns, open_top, up)
         here[:] = -1
         for i in range(row[y], row[y + 1]):
             if owner[i] >= 0:
-                here[start[i] - left : stop[i] - left] = owner[i]
+                here[start[i] : stop[i]] = owner[i]
         if y > first:
             for x in range(columns):
                 near[x] = min(cap, np.uint8(near[x] + one)) if here[x] == above[x] else one
@@ -74,21 +74,17 @@ def _vertical(row, start, stop, owner, first, last, left, columns, open_top, up)
             line[x] = near[x]
         for i in range(row[y], row[y + 1]):
             if owner[i] >= 0:
-                up[base + start[i] - left] |= np.uint8(128)
-                if stop[i] - left < columns:
-                    up[base + stop[i] - left] |= np.uint8(128)
+                up[base + start[i]] |= np.uint8(128)
+                if stop[i] < columns:
+                    up[base + stop[i]] |= np.uint8(128)
 
 
 @kernel
-def _distances(  # type: ignore[no-untyped-def]
-    row, start, stop, owner, first, last, left, columns, width, open_top, open_bottom, up, squared
-):
+def _distances(row, start, stop, owner, first, last, columns, up, squared):  # type: ignore[no-untyped-def]
     """Squared distance to the nearest pixel of another owner, at most FULL and 0 outside objects, into ``squared``.
 
-    Of the rows ``first`` to ``last - 1`` and ``columns`` columns from ``left`` on, of an image ``width`` wide.
-    Pixel (y, x) of these is element ``(y + 1) * (columns + 1) + 1 + x`` of ``squared`` and ``up``; a rim of
-    ``squared`` around them is 0. Runs may leave gaps, which no object owns. ``open_top``, ``open_bottom``:
-    whether what lies above and below is no owner.
+    Of the rows ``first`` to ``last - 1`` of an image; what lies above and below them is no owner. Pixel (y, x) of these
+    is element ``(y + 1) * (columns + 1) + 1 + x`` of ``squared`` and ``up``; a rim of ``squared`` around them is 0.
 
     Within a run, the least of the distance to the run's ends, squared, and of the vertical distances d columns
     away, squared, plus d^2. Columns beyond the run can't win against its ends, so no owner is looked at.
@@ -96,12 +92,12 @@ def _distances(  # type: ignore[no-untyped-def]
     2 k + 1. What a step leaves as it was, no later one changes; so only chunks next to a change go on.
     Four steps are done at once, from one buffer to another; the last chunk of a long run overlaps the one before.
     """
-    _vertical(row, start, stop, owner, first, last, left, columns, open_top, up)
+    _vertical(row, start, stop, owner, first, last, columns, up)
     one, cap, low = np.uint8(1), np.uint8(RADIUS_CAP), np.uint8(127)
     stride = columns + 1
     one64, two64, three64, four64 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
     squares = np.arange(RADIUS_CAP).astype(np.int16) ** 2
-    down = np.full(columns, cap if open_bottom else one, np.uint8)
+    down = np.full(columns, cap, np.uint8)
     nearest = np.empty(columns, np.uint8)
     room = columns + CHUNK + 2 * STEPS
     work = np.full(2 * room, FULL, np.int16)
@@ -121,8 +117,8 @@ def _distances(  # type: ignore[no-untyped-def]
         for i in range(row[y], row[y + 1]):
             if owner[i] < 0:
                 continue
-            a, n = start[i] - left, stop[i] - start[i]
-            ends = (start[i] > 0) + (stop[i] < width)
+            a, n = start[i], stop[i] - start[i]
+            ends = (start[i] > 0) + (stop[i] < columns)
             reach = min(RADIUS_CAP, (n + 1) // 2 if ends == 2 else n if ends == 1 else RADIUS_CAP)
             source, target = STEPS, room + STEPS
             size, new, here = np.uint64(n), np.uint64(source), np.uint64(a)
@@ -165,7 +161,7 @@ def _distances(  # type: ignore[no-untyped-def]
             if start[i] > 0:
                 for x in range(near_end):
                     squared[new + x] = min(squared[new + x], squares[x + one64])
-            if stop[i] < width:
+            if stop[i] < columns:
                 new += size - near_end
                 for x in range(near_end):
                     squared[new + x] = min(squared[new + x], squares[near_end - x])
@@ -283,11 +279,8 @@ def _centres(row, stop, squared, up, first, last, top, height, width, containing
     """
     stride = width + 1
     one, two, full = np.int16(1), np.int16(2), np.int16(FULL)
-    least, most_axis, most_diagonal = (
-        np.int16(-1),
-        np.int16(32),
-        np.int16(46),
-    )  # beyond which squares overflow
+    # roots of FULL and of 2 * FULL, rounded up: larger ones pass no test, and their squares might overflow
+    least, most_axis, most_diagonal = np.int16(-1), np.int16(32), np.int16(46)
     axis, diagonal, sure_axis, sure_diagonal = containing
     maybe = np.zeros((width + 7) // 8 * 8, np.uint8)
     axial, oblique = np.empty(width, np.int16), np.empty(width, np.int16)
@@ -493,23 +486,11 @@ def _widths(  # type: ignore[no-untyped-def]
         for begin in range(0, height, rows):
             end = min(height, begin + rows)
             top, bottom = max(0, begin - HALO), min(height, end + HALO)
-            _distances(lines, start, stop, owner, top, bottom, 0, columns, columns, True, True, up, squared)
+            _distances(lines, start, stop, owner, top, bottom, columns, up, squared)
             key, place, of_run, count = _centres(
-                lines,
-                stop,
-                squared,
-                up,
-                max(0, begin - RADIUS_CAP + 1),
-                min(height, end + RADIUS_CAP - 1),
-                top,
-                height,
-                columns,
-                containing,
-                root,
-                key,
-                place,
-                of_run,
-            )
+                lines, stop, squared, up, max(0, begin - RADIUS_CAP + 1), min(height, end + RADIUS_CAP - 1),
+                top, height, columns, containing, root, key, place, of_run,
+            )  # fmt: skip
             _near(lines, start, stop, owner, pair, begin, end, top, columns, squared, near)
             _bare(squared, columns, begin - top, end - begin, bare)
             part = painted[begin * columns : end * columns]
@@ -517,22 +498,9 @@ def _widths(  # type: ignore[no-untyped-def]
                 q = (begin - top + 1 + p // columns) * (columns + 1) + 1 + p % columns
                 part[p] = WIDEST if squared[q] == FULL else 0
             _paint(
-                _sort(key, count),
-                place,
-                of_run,
-                columns,
-                begin - top,
-                end - begin,
-                bare,
-                disc_rows,
-                owner,
-                pair,
-                edges,
-                bins,
-                counts,
-                total,
-                part,
-            )
+                _sort(key, count), place, of_run, columns, begin - top, end - begin, bare, disc_rows,
+                owner, pair, edges, bins, counts, total, part,
+            )  # fmt: skip
 
 
 class Widths(NamedTuple):
@@ -602,9 +570,7 @@ def squared_distance(runs: Runs, objects: Objects) -> tuple[NDArray[np.int16], N
     height, width = owner.shape
     squared = np.empty((height + 2) * (width + 1) + 1, np.int16)
     up = np.empty(squared.size, np.uint8)
-    _distances(
-        runs.row, runs.start, runs.stop, objects.of_run, 0, height, 0, width, width, True, True, up, squared
-    )
+    _distances(runs.row, runs.start, runs.stop, objects.of_run, 0, height, width, up, squared)
     return np.ascontiguousarray(squared[1:].reshape(height + 2, width + 1)[1:-1, :-1]), owner
 
 
