@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources import png
 
-MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
 _WARNINGS_LOCK = threading.Lock()  # catch_warnings changes global state: one thread at a time
 
 
@@ -61,11 +60,11 @@ def _check_size(width: int, height: int, path: str) -> None:
     if width < 1 or height < 1:
         text = f"it declares {width} x {height} pixels, or stops before it does; export the file again"
         raise UnreadableMask(path, "truncated-file", text)
-    if width * height > MAX_PIXELS:
+    if width * height > png.MAX_PIXELS:
         raise UnreadableMask(
             path,
             "too-large",
-            f"it declares {width} x {height} pixels, more than the limit of {MAX_PIXELS:,}; "
+            f"it declares {width} x {height} pixels, more than the limit of {png.MAX_PIXELS:,}; "
             "split it into tiles",
         )
 

@@ -7,7 +7,7 @@ compressed stream is inflated in pieces of some rows, so that a mask of any size
 What is read here is exactly what the pixel decoder reads. A file with anything odd about it is left to that
 decoder, which says what is wrong: here it is enough to notice.
 
-The kernels have their helpers written out in them: helpers that take arrays cost reference counts in loops.
+The loops are written out in few kernels: helpers that take arrays cost reference counts in them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.kernel import grown, kernel
-from shapeprof.sources.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
+from shapeprof.sources.png import GREY, MAX_PIXELS, PALETTE, RGB, PngFile, parse_png, png_size
 
-MAX_PIXELS = 2**29  # as in ``decode``, which says so
 MAX_SIDE = 10**6  # the most that libpng, which decodes the pixels, reads
 PIECE = 2**20  # chosen: bytes inflated at a time, and at least a row
 _CHANNELS = {GREY: 1, PALETTE: 1, RGB: 3}
