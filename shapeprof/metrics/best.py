@@ -200,12 +200,11 @@ def _paint(
     runs: Runs, objects: Objects, classes: Classes, i: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Place among the mask's classes (-1: ignored) and object of every pixel of mask i, (H, W)."""
-    a, b = runs.row[runs.first_row[i]], runs.row[runs.first_row[i + 1]]
-    lengths, shape = runs.stop[a:b] - runs.start[a:b], (int(runs.height[i]), int(runs.width[i]))
-    rank = np.maximum(classes.of_run[a:b] - classes.first[i], -1).astype(np.int32)
+    own, shape = runs.span(i), (int(runs.height[i]), int(runs.width[i]))
+    lengths = runs.stop[own] - runs.start[own]
     return (
-        np.repeat(rank, lengths).reshape(shape),
-        np.repeat(objects.of_run[a:b], lengths).reshape(shape),
+        np.repeat(classes.rank(runs, i), lengths).reshape(shape),
+        np.repeat(objects.of_run[own], lengths).reshape(shape),
     )
 
 

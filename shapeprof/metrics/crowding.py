@@ -274,14 +274,13 @@ def suspected_merged(
         if runs.height[m] * runs.width[m] > MOST_PIXELS:
             result[objects.of_map == m] = np.nan
             continue
-        first_row = runs.first_row[m]
-        own = slice(runs.row[first_row], runs.row[runs.first_row[m + 1]])
-        squared = squared_distance(runs.one(m), objects._replace(of_run=objects.of_run[own]))[0]
+        squared = squared_distance(runs.one(m), objects._replace(of_run=objects.of_run[runs.span(m)]))[0]
         for k in candidates[of_map == m]:
             top, left, bottom, right = outline.box[k]
+            own = grouped.order[grouped.first[k] : grouped.first[k + 1]]
             parts, mean = _split(
-                grouped.order[grouped.first[k] : grouped.first[k + 1]], grouped.row, runs.start, runs.stop, squared,
-                first_row, top, left, bottom - top, right - left, RADIUS_CAP**2, NECK**2, LEAST_PEAK**2, LEAST_PART,
+                own, grouped.row, runs.start, runs.stop, squared, runs.first_row[m], top, left, bottom - top, right - left,
+                RADIUS_CAP**2, NECK**2, LEAST_PEAK**2, LEAST_PART,
             )  # fmt: skip
             result[k] = parts >= 2 and mean >= convexity[k] + GAIN and mean >= PARTS_CONVEX
     return result

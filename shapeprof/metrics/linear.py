@@ -133,18 +133,18 @@ def _pooled_shares(row, start, stop, rank, mixed, s, top, left, n_classes):  # t
 
 @kernel
 def _linear(  # type: ignore[no-untyped-def]
-    row, start, stop, rank, of_run, differences, n_classes, n_objects, strides
+    row, start, stop, rank, of_run, differences, n_classes, strides, object_lost
 ):
     """Block by block between the centres of four cells, within which every class is bilinear.
 
     Along a piece of a run, every class is monotone, so that the piece is kept whole when at both ends its
     class exceeds all others; only other pieces are looked at pixel by pixel. (Rounding keeps the
-    order, so this is exact.) One long function on purpose: see ``_nearest``.
+    order, so this is exact.) What objects lose is added to ``object_lost``. One long function on purpose: helpers that
+    take arrays cost more here than what they do.
     """
     height, width = row.size - 1, stop[-1]
     lost = np.zeros((n_classes, strides.size), np.int64)
     gained = np.zeros((n_classes, strides.size), np.int64)
-    object_lost = np.zeros((n_objects, strides.size), np.int64)
     near = np.empty(n_classes + 1, np.int64)  # classes of the block, ascending
     corner_share = np.empty((n_classes + 1, 4))
     level, slope = np.empty(n_classes + 1), np.empty(n_classes + 1)  # of each in a row of the block
@@ -243,7 +243,7 @@ def _linear(  # type: ignore[no-untyped-def]
                             x = end
                             i += 1
                         cursor[y - first] = i - 1
-    return lost, gained, object_lost
+    return lost, gained
 
 
 def linear(
@@ -254,21 +254,12 @@ def linear(
     lost = np.zeros((classes.class_id.size, strides.size), np.int64)
     gained = np.zeros_like(lost)
     object_lost = np.zeros((objects.class_id.size, strides.size), np.int64)
-    for m in range(runs.width.size):
-        if wanted is not None and not wanted[m]:
-            continue
-        one = runs.one(m)
-        pairs = slice(classes.first[m], classes.first[m + 1])
-        a, b = runs.row[runs.first_row[m]], runs.row[runs.first_row[m + 1]]
-        rank = classes.of_run[a:b] - np.where(classes.of_run[a:b] < 0, 0, classes.first[m]).astype(np.int32)
-        rank = rank.astype(np.int32)
-        row = one.row[:-1]
+    for m in range(runs.width.size) if wanted is None else np.flatnonzero(wanted).tolist():
+        one, rank = runs.one(m), classes.rank(runs, m)
+        row, pairs = one.row[:-1], slice(classes.first[m], classes.first[m + 1])
         differences = _differences(row, one.start, one.stop, rank)
-        sums = _linear(
-            row, one.start, one.stop, rank, objects.of_run[a:b], differences,
-            pairs.stop - pairs.start, objects.class_id.size, strides,
+        lost[pairs], gained[pairs] = _linear(
+            row, one.start, one.stop, rank, objects.of_run[runs.span(m)], differences,
+            pairs.stop - pairs.start, strides, object_lost,
         )  # fmt: skip
-        lost[pairs] = sums[0]
-        gained[pairs] = sums[1]
-        object_lost += sums[2]
     return Survival(lost, gained, object_lost)

@@ -42,12 +42,15 @@ class Runs(NamedTuple):
         """(m,) rows of each mask."""
         return np.diff(self.first_row) - 1
 
+    def span(self, i: int) -> slice:
+        """The runs of mask i."""
+        return slice(int(self.row[self.first_row[i]]), int(self.row[self.first_row[i + 1]]))
+
     def one(self, i: int) -> Runs:
         """Mask i alone; views, but for the two row indices."""
-        top, end = self.first_row[i], self.first_row[i + 1]
-        a, b = self.row[top], self.row[end]
+        top, end, own = self.first_row[i], self.first_row[i + 1], self.span(i)
         return Runs(
-            self.row[top : end + 1] - a, self.start[a:b], self.stop[a:b], self.value[a:b], self.key[a:b],
+            self.row[top : end + 1] - own.start, self.start[own], self.stop[own], self.value[own], self.key[own],
             np.array([0, end - top]), self.width[i : i + 1],
         )  # fmt: skip
 
@@ -79,6 +82,11 @@ class Classes(NamedTuple):
     class_id: NDArray[np.int32]  # (p,)
     pixels: Ints  # (p,)
     first: Ints  # (m + 1,) first pair of each mask
+
+    def rank(self, runs: Runs, i: int) -> NDArray[np.int32]:
+        """Place among the classes of mask i of each of its runs; -1 for ignored ones."""
+        ranks: NDArray[np.int32] = np.maximum(self.of_run[runs.span(i)] - self.first[i], -1).astype(np.int32)
+        return ranks
 
 
 def stack(maps: Sequence[RunMap]) -> Runs:
