@@ -95,10 +95,7 @@ class RowWriter:
         ids, which = np.unique(columns["class_id"], return_inverse=True)
         names = pa.array([self._classes.name_of(int(c)) for c in ids], pa.string()).take(pa.array(which))
         paths = pa.chunked_array(
-            [
-                pa.array(_printable(rows.paths), pa.string()).take(pa.array(rows.of_map))
-                for rows in result.rows
-            ]
+            [pa.array(_as_text(rows.paths), pa.string()).take(pa.array(rows.of_map)) for rows in result.rows]
         )
         table = pa.table([paths, names, *(columns[c.name] for c in COLUMNS)], schema=self._schema)
         if table.num_rows:
@@ -112,6 +109,6 @@ class RowWriter:
             self._temporary.unlink(missing_ok=True)
 
 
-def _printable(paths: tuple[str, ...]) -> list[str]:
+def _as_text(paths: tuple[str, ...]) -> list[str]:
     """Paths as valid text: bytes that are no UTF-8 as backslash escapes."""
     return [path.encode("utf-8", "backslashreplace").decode() for path in paths]

@@ -19,7 +19,7 @@ from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, results, runs_of, smallest_hashes
 from .sources import Encoding, MaskFolder, detect, find_masks
 
-SMALL_SET = 1 << 23  # bytes of mask files under which starting processes takes longer than measuring
+SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
 
 Progress = Callable[[int, int], None]  # files done, files in all
 

@@ -24,7 +24,9 @@ from .sources import Encoding, ReadOptions, read_runs
 from .tally import Extremes, extremes, merge_extremes, tally
 
 MOST_FILES = 64  # of a shard
-MOST_RUNS = 1 << 19  # of masks measured at once: about 100 bytes each, unless one mask has more
+MOST_RUNS = (
+    1 << 18
+)  # of masks measured at once, unless one has more: about 100 bytes each; more gains no time
 SHARDS = 16  # of a smaller set, so that workers and the progress bar have something to do
 
 
@@ -111,12 +113,11 @@ class ShardResult:
         for height, width in found.size.tolist():
             self.sizes[height, width] = self.sizes.get((height, width), 0) + 1
         self.digests += zip(found.paths, found.digests, strict=True)
-        foreground = found.classes.class_id != (-1 if found.background is None else found.background)
         self.read += len(found.paths)
-        self.empty += len(found.paths) - np.unique(found.classes.of_map[foreground]).size
+        self.empty += len(found.paths) - np.unique(found.classes.of_map[found.foreground]).size
         self.pixels += int(found.size.prod(axis=1).sum())
         self.ignored += int(found.ignored.sum())
-        self.background_pixels += int(found.classes.pixels[~foreground].sum())
+        self.background_pixels += int(found.classes.pixels[~found.foreground].sum())
         self.void_widths = self.void_widths + found.void_width_pixels
         self.rows.append(ObjectRows(found.paths, found.classes.of_map[found.pair], found.rows))
 

@@ -50,7 +50,7 @@ def tally(found: Measurements) -> tuple[dict[int, Counts], list[tuple[str, dict[
 
     Only sampled masks get tallies of their own, the others are counted straight into one per class.
     """
-    pairs = np.flatnonzero(found.classes.class_id != (-1 if found.background is None else found.background))
+    pairs = np.flatnonzero(found.foreground)
     ids, of_class = np.unique(found.classes.class_id[pairs], return_inverse=True)
     own = found.sampled[found.classes.of_map[pairs]]
     slot = np.full(found.classes.class_id.size, -1)

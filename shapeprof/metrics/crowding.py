@@ -279,8 +279,8 @@ def suspected_merged(
             top, left, bottom, right = outline.box[k]
             own = grouped.order[grouped.first[k] : grouped.first[k + 1]]
             parts, mean = _split(
-                own, grouped.row, runs.start, runs.stop, squared, runs.first_row[m], top, left, bottom - top, right - left,
-                RADIUS_CAP**2, NECK**2, LEAST_PEAK**2, LEAST_PART,
+                own, grouped.row, runs.start, runs.stop, squared, runs.first_row[m],
+                top, left, bottom - top, right - left, RADIUS_CAP**2, NECK**2, LEAST_PEAK**2, LEAST_PART,
             )  # fmt: skip
             result[k] = parts >= 2 and mean >= convexity[k] + GAIN and mean >= PARTS_CONVEX
     return result

@@ -43,6 +43,14 @@ class Measurements:
     crofton: Ints  # (n, 2) exact intercept counts behind the perimeter
     nesting: holes.Nesting  # (outer, inner) classes: pixels, whole objects
 
+    @property
+    def foreground(self) -> NDArray[np.bool_]:
+        """(p,) whether each pair is of another class than the background."""
+        result: NDArray[np.bool_] = self.classes.class_id != (
+            IGNORED if self.background is None else self.background
+        )
+        return result
+
 
 def measure(
     maps: Sequence[RunMap],
@@ -126,7 +134,7 @@ def _void_widths(runs: Runs, wanted: NDArray[np.bool_]) -> Ints:
     """Ignored pixels by local width, over the wanted masks: they taken as objects, and all else as outside."""
     void = runs.value == IGNORED
     edges, bins = width_edges()
-    if not void.any():
+    if not wanted.any() or not void.any():
         return np.zeros(edges.size - 1, np.int64)
     inverse = runs._replace(value=np.where(void, 0, IGNORED).astype(np.int32), key=np.zeros(0, np.int64))
     objects, classes = find_objects(inverse, None), find_classes(inverse, None)
