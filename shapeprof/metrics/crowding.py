@@ -16,7 +16,7 @@ parts. Definition, for components of at least ``LEAST_AREA`` px with a convexity
 4. Suspected when at least two parts remain, and their mean convexity (weighted by area) is at least
    ``GAIN`` above the component's and at least ``PARTS_CONVEX``.
 
-In masks of more than ``MOST_PIXELS`` no component is judged: that takes up to 24 bytes for each of them.
+In semantic masks of more than ``MOST_PIXELS`` no component is judged: that takes up to 24 bytes for each pixel.
 """
 
 from __future__ import annotations
@@ -264,16 +264,14 @@ def suspected_merged(
         wanted: (m,) the masks to look at.
     """
     area = outline.area
-    result = np.where(wanted[objects.of_map], 0.0, np.nan)
     if runs.by_instance:
-        return result
+        return np.where(wanted[objects.of_map], 0.0, np.nan)
+    judged = wanted & (runs.height * runs.width <= MOST_PIXELS)
+    result = np.where(judged[objects.of_map], 0.0, np.nan)
     convexity = area / outline.hull_area
     candidates = np.flatnonzero((result == 0) & (area >= LEAST_AREA) & (convexity < CONVEX))
     of_map = objects.of_map[candidates]
     for m in np.unique(of_map).tolist():
-        if runs.height[m] * runs.width[m] > MOST_PIXELS:
-            result[objects.of_map == m] = np.nan
-            continue
         squared = squared_distance(runs.one(m), objects._replace(of_run=objects.of_run[runs.span(m)]))[0]
         for k in candidates[of_map == m]:
             top, left, bottom, right = outline.box[k]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from shapeprof.metrics import crowding
 from shapeprof.metrics.crowding import LEAST_AREA
 from tests.metrics.images import found, label_images, measured, owner_map, row_of
 from tests.shapes import (
@@ -225,3 +226,15 @@ def test_precision_and_recall_on_nuclei() -> None:
     assert sum(truth) == 353
     assert both / sum(fired) > 0.93
     assert both / sum(truth) > 0.58
+
+
+def test_components_of_masks_that_are_too_large_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither concave ones, which need a map of the mask, nor others; instance masks need none."""
+    labels = np.zeros((60, 110), np.uint8)
+    labels[5:45, 5:15] = labels[35:45, 5:60] = 1  # an L
+    labels[5:25, 80:100] = 1
+    monkeypatch.setattr(crowding, "MOST_PIXELS", labels.size)
+    assert measured(labels).rows["suspected_merged"].tolist() == [0, 0]
+    monkeypatch.setattr(crowding, "MOST_PIXELS", labels.size - 1)
+    assert np.isnan(measured(labels).rows["suspected_merged"]).all()
+    assert measured(labels, instances=labels.astype(np.uint16)).rows["suspected_merged"].tolist() == [0]
