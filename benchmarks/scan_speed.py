@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -39,7 +38,6 @@ from shapeprof.metrics.nearest import nearest
 from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.width import widths
 from shapeprof.runmap import RunMap
-from shapeprof.scan import scan_masks
 from shapeprof.shards import ScanOptions, Shard, ShardResult, measure_shard
 from shapeprof.sources import Encoding, detect, find_masks, read_runs
 
@@ -208,15 +206,8 @@ def part_times(masks: Set, repeats: int) -> dict[str, float]:
 
 def two_workers(folder: Path, repeats: int) -> tuple[float, float]:
     """Wall seconds of a whole scan in one process, and how many times faster it is on two."""
-    with tempfile.TemporaryDirectory() as name:
-        seconds: dict[int, list[float]] = {1: [], 2: []}
-        for _ in range(repeats):
-            for workers, taken in seconds.items():
-                start = time.perf_counter()
-                scan_masks(folder, ScanOptions(workers=workers), Path(name) / "out")
-                taken.append(time.perf_counter() - start)
-    ratio = statistics.median(one / two for one, two in zip(seconds[1], seconds[2], strict=True))
-    return statistics.median(seconds[1]), ratio
+    times = [(_scan_alone(folder, 1)[1], _scan_alone(folder, 2)[1]) for _ in range(repeats)]
+    return statistics.median(one for one, _ in times), statistics.median(one / two for one, two in times)
 
 
 def large_mask(folder: Path, side: int) -> Path:
@@ -239,27 +230,29 @@ def copies(folder: Path, count: int, target: Path) -> Path:
     return masks
 
 
+ALONE = """
+import pathlib, resource, sys, tempfile, time
+from shapeprof.scan import ScanOptions, scan_masks
+start = time.perf_counter()
+with tempfile.TemporaryDirectory() as out:
+    scan_masks(pathlib.Path(sys.argv[1]), ScanOptions(workers=int(sys.argv[2])), pathlib.Path(out) / "out")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter() - start)
+"""
+
+
+def _scan_alone(masks: Path, workers: int) -> tuple[float, float]:
+    """Peak memory (MB) of a process of its own that scans a folder, and the seconds that the scan takes in it."""
+    command = [sys.executable, "-c", ALONE, str(masks), str(workers)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    memory, seconds = done.stdout.split()
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes or kB
+    return float(memory) * unit / 1e6, float(seconds)
+
+
 def peak_memory(folder: Path, count: int) -> float:
     """Peak memory in MB of a process of its own that scans ``count`` copies of the masks of a folder."""
     with tempfile.TemporaryDirectory() as name:
-        return _peak_of(copies(folder, count, Path(name)))[0]
-
-
-def _peak_of(masks: Path) -> tuple[float, float]:
-    """Peak memory (MB) and seconds of a process of its own that scans a folder."""
-    command = [sys.executable, __file__, "--memory-of", str(masks)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    memory, seconds = done.stdout.split()
-    return float(memory), float(seconds)
-
-
-def _print_memory_of(masks: Path) -> None:
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as out:
-        scan_masks(masks, ScanOptions(workers=1), Path(out) / "out")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes or kB
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    print(memory, time.perf_counter() - start)
+        return _scan_alone(copies(folder, count, Path(name)), 1)[0]
 
 
 def _folders(arguments: argparse.Namespace) -> list[Path]:
@@ -319,7 +312,7 @@ def _print_workers(folders: list[Path], count: int, repeats: int) -> None:
 def _print_large(folders: list[Path], side: int) -> None:
     print(f"\nOne mask of {side} x {side} px: peak memory of the process, seconds\n")
     for folder in folders:
-        memory, seconds = _peak_of(large_mask(folder, side))
+        memory, seconds = _scan_alone(large_mask(folder, side), 1)
         _print_row([folder.name[:11], f"{memory:.0f} MB", f"{seconds:.1f} s"])
 
 
@@ -339,12 +332,8 @@ def main() -> None:
         "--workers", type=int, default=0, metavar="N", help="two workers against one, N masks"
     )
     parser.add_argument("--large", type=int, default=0, metavar="SIDE", help="one mask of SIDE x SIDE px")
-    parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    if arguments.memory_of:
-        _print_memory_of(arguments.memory_of)
-        return
     names = ("numpy", "numba", "opencv-python-headless", "scikit-image")
     packages = ", ".join(f"{name} {version(name)}" for name in names)
     print(f"{platform.platform()}, Python {platform.python_version()}, {packages}, {os.cpu_count()} CPUs")

@@ -130,4 +130,5 @@ def test_void_bands_that_flatter_fine_strides_are_noted() -> None:
         in text
     )
     assert "what strides up to 4 lose" in text
-    assert "ignored pixels line" not in shown(profile_of(discs(12, 20, per_image=4)), 100)
+    without = replace(profile_of(discs(12, 20, per_image=4)), void_widths=void)
+    assert "ignored pixels line" not in " ".join(shown(without, 100).split())

@@ -58,8 +58,8 @@ def _declare() -> tuple[Column, ...]:
           "has a pixel of another object of its class among its neighbours; only with instance ids"),
         c("suspected_merged", "float64", "", 0, 1,
           "1 if its distance map cuts it at necks into convex parts: probably several objects; 0 if not, if under "
-          "200 px, and with instance ids", "where the mask is not in the sample (see --survival-sample), and in semantic masks "
-          "of more than 2^24 px"),
+          "200 px, and with instance ids",
+          "where the mask is not in the sample (see --survival-sample), and in semantic masks of more than 2^24 px"),
         c("truncated", "bool", "", 0, 1, "touches the image border"),
         c("borders_ignored", "bool", "", 0, 1, "has an ignored pixel among its neighbours"),
         c("ignored_edges", "int64", "px", 0, None, "pixel edges of its outline beyond which lies an ignored pixel"),

@@ -10,8 +10,8 @@ px before the image (and s / 2 px more in the second phase), and ``top(2 s) = to
 grid of stride s that begins ``top(2 s) mod s`` before the image has what both phases of stride 2 s group; and it
 groups cells of its own predecessor.
 
-Cells that reach over the image's edge vote with the pixels there repeated into the padding, which their parts
-do not tell: their votes are counted from the runs.
+Cells that reach over the image's edge vote with the pixels there repeated into the padding. What that adds to the
+pixels of their parts is counted from the runs.
 """
 
 from __future__ import annotations

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED
-from shapeprof.sources.apply_grey import ODD
 from shapeprof.sources.decode import Raster, pack
-from shapeprof.sources.encoding import Encoding, hex_colour
+from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.folder import some
 from shapeprof.sources.survey import observe
 

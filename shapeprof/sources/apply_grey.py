@@ -14,13 +14,12 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.decode import Raster, equal_channels, pack
-from shapeprof.sources.encoding import Encoding, hex_colour
+from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.folder import some
 from shapeprof.sources.survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
 MAX_STRAY, MAX_STRAY_VALUES = 0.05, 16  # share and number of values that fit nothing, likewise
-ODD = -2  # in place of a class id: a value that no mask of the sample held
 _MARK = 254  # an unseen value among 8-bit labels, until it is looked at; ids stay below
 
 

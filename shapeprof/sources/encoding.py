@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 from shapeprof.labelmap import ClassTable, Issue
 
+ODD = -2  # in place of a class id: of a raw value that the encoding does not know
 Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
 
 

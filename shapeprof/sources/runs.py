@@ -16,8 +16,8 @@ from shapeprof.kernel import kernel
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED, RunMap
 from shapeprof.sources.apply_colour import classes_by_colour
-from shapeprof.sources.apply_grey import ODD, classes_by_value
-from shapeprof.sources.encoding import Encoding
+from shapeprof.sources.apply_grey import classes_by_value
+from shapeprof.sources.encoding import ODD, Encoding
 from shapeprof.sources.masks import digest_of, label_map_of
 from shapeprof.sources.png import SIGNATURE
 from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
