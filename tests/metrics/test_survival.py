@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +15,19 @@ from shapeprof.labelmap import ignore_index
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.linear import linear
 from shapeprof.metrics.nearest import nearest
-from shapeprof.metrics.runs import find_classes
+from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.survival import Survival
-from tests.metrics.images import IGNORE, OneMask, found, label_images, measured, owner_map, random_labels
+from shapeprof.sources.run_length import encode
+from tests.metrics.images import (
+    IGNORE,
+    OneMask,
+    found,
+    label_images,
+    label_map,
+    measured,
+    owner_map,
+    random_labels,
+)
 from tests.shapes import (
     PHASES,
     Mask,
@@ -38,8 +48,16 @@ PROTOCOLS = {"nearest": nearest, "linear": linear}
 def counts(
     protocol: str, labels: NDArray[Any], background: int | None = 0, instances: NDArray[Any] | None = None
 ) -> Survival:
-    runs, objects = found(labels, background, instances)
-    return PROTOCOLS[protocol](runs, objects, find_classes(runs, background))
+    return counts_of(protocol, [labels], background, [instances])
+
+
+def counts_of(
+    protocol: str, masks: Sequence[NDArray[Any]], background: int | None, instances: Sequence[Any]
+) -> Survival:
+    """Of several masks in one call."""
+    maps = [encode(label_map(m, background, ids)) for m, ids in zip(masks, instances, strict=True)]
+    runs = stack(maps)
+    return PROTOCOLS[protocol](runs, find_objects(runs, background), find_classes(runs, background))
 
 
 # -- the slow reference: plain NumPy, whole arrays, integers only
@@ -162,6 +180,24 @@ def test_losses_of_instances_equal_the_reference(protocol: str, labels: NDArray[
     """Survival is of classes: between two touching instances nothing is lost."""
     ids = np.random.default_rng(seed).integers(5, size=labels.shape).astype(np.uint16)
     check(protocol, labels, instances=ids)
+
+
+@pytest.mark.parametrize("instances", [False, True], ids=["semantic", "instances"])
+@pytest.mark.parametrize("background", [0, None])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(deadline=None, max_examples=15)
+@given(st.lists(label_images(max_side=50, classes=5), min_size=2, max_size=4), st.integers(0, 2**32 - 1))
+def test_many_masks_at_once_equal_each_alone(
+    protocol: str, background: int | None, instances: bool, masks: list[NDArray[np.uint8]], seed: int
+) -> None:
+    """Of any sizes, and one without a class between them; the same instance id in two masks is two objects."""
+    masks.insert(1, np.full((37, 50), IGNORE, np.uint8))
+    rng = np.random.default_rng(seed)
+    ids = [rng.integers(4, size=m.shape).astype(np.uint16) if instances else None for m in masks]
+    each = [counts(protocol, m, background, i) for m, i in zip(masks, ids, strict=True)]
+    together = counts_of(protocol, masks, background, ids)
+    for actual, parts in zip(together, zip(*each, strict=True), strict=True):
+        np.testing.assert_array_equal(actual, np.concatenate(parts))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
