@@ -349,7 +349,7 @@ def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, flo
     from .scan import scan_masks
 
     if not is_compiled():
-        typer.echo("First run on this machine: compiling the kernels, once, in about 20 seconds.", err=True)
+        typer.echo("First run on this machine: compiling the kernels, once, in about 30 seconds.", err=True)
     started = time.monotonic()
     with _progress("Measuring") as progress:
         profile = scan_masks(masks, options, out, progress)

@@ -160,10 +160,13 @@ def _sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list
 
 
 def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
+    at = np.flatnonzero(tally)
+    counts: list[int] = tally[at].tolist()
     parts = {}
     for name, (where, _) in LAYOUT.items():
-        if tally[where].any():
-            parts[name] = _sparse_counts(tally[where])
+        first, last = np.searchsorted(at, (where.start, where.stop)).tolist()
+        if last > first:
+            parts[name] = [(at[first:last] - where.start).tolist(), counts[first:last]]
     return parts
 
 

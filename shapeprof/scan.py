@@ -16,8 +16,9 @@ from .grouping import group_regex
 from .labelmap import Issue
 from .output import RowWriter, default_output, folder_state, prepare_output, write_text
 from .profile import Ledger, Profile, part
-from .shards import ScanOptions, Shard, ShardResult, results, runs_of, smallest_hashes
+from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
 from .sources import Encoding, MaskFolder, detect, find_masks
+from .workers import prepare, results
 
 SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
 
@@ -44,6 +45,9 @@ def scan_masks(
     if options.group is not None:
         group_regex(options.group)
     folder = find_masks(masks)
+    workers = _workers(folder, options)
+    if workers > 1:
+        prepare()
     encoding = detect(folder, options.read)
     out = out or default_output(masks)
     prepare_output(out)
@@ -57,7 +61,7 @@ def scan_masks(
         progress(0, len(folder.files))
     total, done = ShardResult(), 0
     with RowWriter(out / "objects.parquet", encoding) as writer:
-        for shard, result in zip(shards, results(shards, _workers(folder, options)), strict=True):
+        for shard, result in zip(shards, results(shards, workers), strict=True):
             unreadable = [i for i in result.issues if i.severity == "error"]
             if options.strict and unreadable:
                 raise UnreadableMask(unreadable[0].path, unreadable[0].code, unreadable[0].message)

@@ -1,13 +1,9 @@
-"""Shards: runs of files that are measured in one go, here or on processes, in order, whatever dies."""
+"""Shards: runs of files that are measured in one go, and what they come to."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +23,7 @@ MOST_FILES = 64  # of a shard
 MOST_RUNS = (
     1 << 18
 )  # of masks measured at once, unless one has more: about 100 bytes each; more gains no time
-SHARDS = 16  # of a smaller set, so that workers and the progress bar have something to do
+SHARDS = 32  # of a smaller set, so that workers and the progress bar have something to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,55 +173,3 @@ def smallest_hashes(paths: tuple[str, ...], n: int) -> tuple[str, ...]:
         return hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
     return tuple(sorted(sorted(paths, key=lambda p: (key(p), p))[:n]))
-
-
-def results(
-    shards: list[Shard], workers: int, measure: Callable[[Shard], ShardResult] = measure_shard
-) -> Iterator[ShardResult]:
-    """Results in the order of the shards. A worker that dies costs only the file that killed it."""
-    workers = min(workers, len(shards))
-    if workers <= 1:
-        yield from map(measure, shards)
-        return
-    pending: dict[int, Future[ShardResult]] = {}
-    broken = False
-    with _pool(workers) as pool:
-        for i, shard in enumerate(shards):
-            try:
-                for ahead in range(i, min(i + 2 * workers, len(shards))):  # bounds what waits in memory
-                    if ahead not in pending and not broken:
-                        pending[ahead] = pool.submit(measure, shards[ahead])
-                result = pending.pop(i).result() if i in pending else _isolated(shard, measure)
-            except BrokenProcessPool:
-                broken = True
-                result = _isolated(shard, measure)
-            yield result
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Worker processes. Spawned: a fork of a process that has used OpenCV's threads waits for them for ever."""
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def _isolated(shard: Shard, measure: Callable[[Shard], ShardResult]) -> ShardResult:
-    """Measure a shard in a process of its own; if that dies too, file by file."""
-    with _pool(1) as pool:
-        try:
-            return pool.submit(measure, shard).result()
-        except BrokenProcessPool:
-            pass
-    if len(shard.files) == 1:
-        message = "the process that read it died; try to open it in an image viewer, and re-save or remove it"
-        return ShardResult(issues=[Issue("error", "decoder-crashed", message, shard.files[0])])
-    total = ShardResult()
-    for file in shard.files:
-        one = _isolated(replace(shard, files=(file,)), measure)
-        total.merge(one)
-        total.rows += one.rows
-    return total

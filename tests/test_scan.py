@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +19,7 @@ import pandas as pd
 import pytest
 
 from shapeprof import shards as scanner
+from shapeprof import workers
 from shapeprof.errors import NothingMeasurable, OutputError, UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.metrics.columns import COLUMNS
@@ -177,12 +183,50 @@ def test_a_worker_that_dies_costs_only_the_file_that_killed_it(
         scanner.Shard(masks, folder.files[i : i + 5], frozenset(), encoding, ScanOptions())
         for i in range(0, len(folder.files), 5)
     ]
-    results = list(scanner.results(shards, workers=2, measure=_dies_on_004))
+    results = list(workers.results(shards, workers=2, measure=_dies_on_004))
     assert len(results) == len(shards)
     assert sum(r.read for r in results) == len(folder.files) - 1
     lost = [i for r in results for i in r.issues]
     assert lost == [Issue("error", "decoder-crashed", lost[0].message, "004.png")]
     assert [p for r in results for p, _ in r.digests] == sorted(set(folder.files) - {"004.png"})
+
+
+def test_a_script_on_its_own_may_use_workers(masks: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    lines = ("from pathlib import Path", "from shapeprof import ScanOptions, scan_masks")
+    scan = "print(scan_masks(Path('masks'), ScanOptions(workers=2)).ledger.read)"
+    script.write_text("\n".join([*lines, scan]))
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("14\n", "")  # it did not run once more in each worker
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_killed_scan_leaves_no_workers_behind(masks: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    lines = ("import os, signal", "from pathlib import Path", "from shapeprof import ScanOptions, scan_masks")
+    scan = (
+        "scan_masks(Path('masks'), ScanOptions(workers=2), "
+        "progress=lambda done, _: done and os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    script.write_text("\n".join([*lines, scan]))
+    mark = {**os.environ, "SHAPEPROF_TEST_MARK": str(tmp_path)}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, env=mark, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    for _ in range(100):
+        if not _with_mark(str(tmp_path)):
+            break
+        time.sleep(0.1)
+    assert not _with_mark(str(tmp_path))
+
+
+def _with_mark(mark: str) -> list[str]:
+    """Processes that have the mark in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"SHAPEPROF_TEST_MARK={mark}".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+    return found
 
 
 def test_the_sample_does_not_depend_on_order() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +21,7 @@ from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
 
 SAMPLE = 64  # chosen: files looked at to detect an encoding
 COLOUR_SAMPLE = 256  # chosen: more for colours, as an unseen colour has no class
+THREADS = 2  # that files are looked at on
 MAX_KEPT = 4096  # distinct values kept of one file: beyond, it is no mask with classes
 PHOTO_VALUES, PHOTO_RUN = 256, 3.0  # a photograph: over 256 values in runs of under 3 px
 SOFT_RUN, SOFT_VALUES = 3.0, 8  # soft edges: at least 8 values, most of them, in runs of under 3 px
@@ -71,14 +75,24 @@ def survey(
     """Observe ``files`` in order until ``stop`` says that enough were read."""
     seen: list[Observation] = []
     failed: list[UnreadableMask] = []
-    for path in files:
-        if stop(seen):
-            break
-        try:
-            seen.append(look_at(read_bytes(root, path), path))
-        except UnreadableMask as error:
-            failed.append(error)
+    order = iter(files)
+    with ThreadPoolExecutor(THREADS) as pool:
+        ahead = deque(pool.submit(_try, root, path) for path in islice(order, 2 * THREADS))
+        while ahead and not stop(seen):
+            found = ahead.popleft().result()
+            if isinstance(found, UnreadableMask):
+                failed.append(found)
+            else:
+                seen.append(found)
+            ahead += [pool.submit(_try, root, path) for path in islice(order, 1)]
     return seen, failed
+
+
+def _try(root: Path, path: str) -> Observation | UnreadableMask:
+    try:
+        return look_at(read_bytes(root, path), path)
+    except UnreadableMask as error:
+        return error
 
 
 def read_bytes(root: Path, path: str) -> bytes:

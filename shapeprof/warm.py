@@ -1,0 +1,49 @@
+"""Imported by the process that workers are forked from: loads what they need, by measuring one small mask."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .shards import ScanOptions, Shard, measure_shard
+from .sources import detect, find_masks
+from .sources.png import SIGNATURE
+
+
+def _mask() -> NDArray[np.uint8]:
+    """An object with a hole and one in it, a concave one, two that touch, and ignored pixels: some of everything."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[4:60, 4:60], mask[16:48, 16:48], mask[24:40, 24:40] = 1, 0, 2
+    mask[70:120, 4:60], mask[80:120, 20:44] = 1, 0
+    mask[70:90, 60:90], mask[100:104, 70:128] = 2, 3
+    mask[:2] = 255
+    return mask
+
+
+def _png(mask: NDArray[np.uint8]) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", mask.shape[1], mask.shape[0], 8, 0, 0, 0, 0)
+    rows = zlib.compress(np.pad(mask, ((0, 0), (1, 0))).tobytes())
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def warm() -> None:
+    """Measure the mask as a scan would."""
+    cv2.setNumThreads(1)  # a fork of a process that has used OpenCV's threads would wait for them for ever
+    options = ScanOptions()
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "mask.png").write_bytes(_png(_mask()))
+        folder = find_masks(Path(name))
+        sampled = frozenset(folder.files)
+        measure_shard(Shard(folder.root, folder.files, sampled, detect(folder, options.read), options))
+
+
+warm()

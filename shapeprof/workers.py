@@ -1,0 +1,122 @@
+"""Processes that measure shards: results in order, whatever dies."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from multiprocessing import connection, get_context, parent_process
+from typing import Any
+
+from .labelmap import Issue
+from .shards import Shard, ShardResult, measure_shard
+
+_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
+
+Measure = Callable[[Shard], ShardResult]
+
+
+def prepare() -> None:
+    """Start, without waiting for it, the process that workers are forked from.
+
+    It has loaded what workers need, kernels too, so that each starts at once. They are not forked from this
+    process: a fork of one that has used OpenCV's threads waits for them for ever. Where there is no such
+    server workers are spawned, and take most of a second to start.
+    """
+    if _METHOD == "forkserver":
+        from multiprocessing import forkserver  # not on Windows
+
+        forkserver.set_forkserver_preload([f"{__package__}.warm"])
+        forkserver.ensure_running()
+
+
+def results(shards: list[Shard], workers: int, measure: Measure = measure_shard) -> Iterator[ShardResult]:
+    """Results in the order of the shards. A worker that dies costs only the file that killed it."""
+    workers = min(workers, len(shards))
+    if workers <= 1:
+        yield from map(measure, shards)
+        return
+    pending: dict[int, Future[ShardResult]] = {}
+    broken = False
+    with _pool(workers) as pool:
+        for i, shard in enumerate(shards):
+            try:
+                for ahead in range(i, min(i + 2 * workers, len(shards))):  # bounds what waits in memory
+                    if ahead not in pending and not broken:
+                        pending[ahead] = pool.submit(measure, shards[ahead])
+                result = pending.pop(i).result() if i in pending else _isolated(shard, measure)
+            except BrokenProcessPool:
+                broken = True
+                result = _isolated(shard, measure)
+            yield result
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    prepare()
+    return _Pool(workers, mp_context=get_context(_METHOD), initializer=_start_worker)
+
+
+class _Pool(ProcessPoolExecutor):
+    """Workers that do not run the user's script anew, as new processes would: it need not guard its main part."""
+
+    def submit(self, /, *args: Any, **keywords: Any) -> Future[Any]:
+        """Submit, which starts workers, while the script is out of sight."""
+        main = sys.modules["__main__"]
+        names = {"__file__", "__spec__"} & main.__dict__.keys()
+        kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in names}
+        main.__spec__ = None
+        try:
+            return super().submit(*args, **keywords)
+        finally:
+            main.__dict__.update(kept)
+
+
+def _start_worker() -> None:
+    """What a worker does first."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    _keep_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _keep_memory() -> None:
+    """Have freed memory reused: handing it back after every mask and asking for it anew costs a tenth of the time."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):  # glibc
+            libc.mallopt(_MMAP_THRESHOLD, 1 << 25)
+            libc.mallopt(_TRIM_THRESHOLD, 1 << 27)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that it works for is gone: a killed scan leaves no workers behind."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _isolated(shard: Shard, measure: Measure) -> ShardResult:
+    """Measure a shard in a process of its own; if that dies too, file by file."""
+    with _pool(1) as pool:
+        try:
+            return pool.submit(measure, shard).result()
+        except BrokenProcessPool:
+            pass
+    if len(shard.files) == 1:
+        message = "the process that read it died; try to open it in an image viewer, and re-save or remove it"
+        return ShardResult(issues=[Issue("error", "decoder-crashed", message, shard.files[0])])
+    total = ShardResult()
+    for file in shard.files:
+        one = _isolated(replace(shard, files=(file,)), measure)
+        total.merge(one)
+        total.rows += one.rows
+    return total
