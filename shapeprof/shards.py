@@ -14,10 +14,10 @@ from .errors import UnreadableMask
 from .labelmap import Issue
 from .metrics.bins import LENGTH_BINS
 from .metrics.measure import Measurements, measure
-from .profile import Counts, Nesting, add_tallies, merge_nesting
+from .profile import Counts, Extremes, Nesting, add_tallies, merge_nesting
 from .runmap import RunMap
 from .sources import Encoding, ReadOptions, read_runs
-from .tally import Extremes, extremes, merge_extremes, tally
+from .tally import extremes, merge_extremes, tally
 
 MOST_FILES = 64  # of a shard
 MOST_RUNS = (
@@ -64,6 +64,10 @@ class Shard:
     encoding: Encoding
     options: ScanOptions
     best: frozenset[str] = frozenset()  # those of ``files`` that survival at best is computed on
+    states: tuple[str, ...] = ()  # of each file: what its results hold for, as long as it does not change
+    manner: str = ""  # digest of how files are measured
+    store: Path | None = None  # folder that results are kept in
+    suspect: bool = False  # a process died while it measured these files
 
 
 @dataclass
