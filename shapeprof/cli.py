@@ -158,7 +158,7 @@ def scan(
     out = output or default_output(masks)
     if images is not None and not images.is_dir():
         raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
-    profile, seconds = _scanned(masks, options, out)
+    profile, seconds = _scanned(masks, options, out, as_json)
     if images is not None:
         profile = _with_pairs(profile, masks, images, group)
     recommendation = _recommended(profile, thresholds, memory)
@@ -342,7 +342,7 @@ def _again(
 # Calling --------------------------------------------------------------------------------------
 
 
-def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, float]:
+def _scanned(masks: Path, options: ScanOptions, out: Path, quiet: bool = False) -> tuple[Profile, float]:
     import time
 
     from .kernel import is_compiled
@@ -351,8 +351,16 @@ def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, flo
     if not is_compiled():
         typer.echo("First run on this machine: compiling the kernels, once, in about 30 seconds.", err=True)
     started = time.monotonic()
-    with _progress("Measuring") as progress:
-        profile = scan_masks(masks, options, out, progress)
+    try:
+        with _progress("Measuring") as progress:
+            profile = scan_masks(masks, options, out, progress)
+    except KeyboardInterrupt:
+        typer.echo("What is measured is kept: the same command goes on from there.", err=True)
+        raise
+    if not quiet and (before := profile.ledger.files - profile.log["measured"]) > 0:
+        typer.echo(
+            f"{before:,} of {profile.ledger.files:,} masks are as an earlier scan measured them.", err=True
+        )
     return profile, time.monotonic() - started
 
 

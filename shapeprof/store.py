@@ -1,7 +1,7 @@
 """Finished shards on disk: a killed scan goes on from them, and a later one measures only what is new.
 
 One file per shard, under a temporary name until it is whole: a line with the checksum of the rest, a line of
-JSON that says what was measured and how, a line of JSON with the counts, and the objects as an Arrow stream.
+JSON that says what was measured and how, a line of JSON with small things, and tallies and objects as Arrow streams.
 A temporary file that is found belongs to a process that died: its shard is measured in a process of its own.
 """
 
@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,8 @@ from . import __version__
 from .errors import OutputError
 from .labelmap import Issue
 from .metrics.columns import COLUMNS
-from .profile_file import (
-    extremes_from_json,
-    extremes_to_json,
-    sparse_counts,
-    sparse_tallies,
-    tallies_from_json,
-)
+from .profile import TALLY_SIZE, Counts
+from .profile_file import extremes_from_json, extremes_to_json
 from .shards import ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
 from .sources import Encoding
 
@@ -134,33 +130,60 @@ def _packed(shard: Shard, result: ShardResult) -> bytes:
     failed = {issue.path for issue in result.issues if issue.severity == "error"}
     read = [pair for pair in zip(shard.files, shard.states, strict=True) if pair[0] not in failed]
     header = {"manner": shard.manner, "states": read}
+    tallies = _tallies_packed(result)
     counts = {
-        "totals": sparse_tallies(result.totals),
-        "sample": [[path, sparse_tallies(tallies)] for path, tallies in result.sample],
+        "total_classes": list(result.totals),
+        "sample_classes": [[path, list(of_class)] for path, of_class in result.sample],
+        "tally_bytes": len(tallies),
         "extremes": extremes_to_json(result.extremes),
         "nesting": [[*pair, *found] for pair, found in result.nesting.items()],
         "sizes": [[*size, n] for size, n in result.sizes.items()],
         "issues": [asdict(issue) for issue in result.issues if issue.path not in failed],
         "digests": result.digests,
-        "void_widths": sparse_counts(result.void_widths),
+        "void_widths": result.void_widths.tolist(),
         "row_paths": [rows.paths for rows in result.rows],
         **{name: getattr(result, name) for name in _COUNTS},
     }
-    rest = b"\n".join([json.dumps(header).encode(), json.dumps(counts).encode(), _rows_packed(result)])
+    rest = b"\n".join(
+        [json.dumps(header).encode(), json.dumps(counts).encode(), tallies + _rows_packed(result)]
+    )
     return _MAGIC + hashlib.blake2b(rest, digest_size=16).hexdigest().encode() + b"\n" + rest
+
+
+def _tallies_packed(result: ShardResult) -> bytes:
+    """All tallies, those of the totals first, without zeros: position in them laid end to end, and count."""
+    tallies = [*result.totals.values(), *(t for _, of_class in result.sample for t in of_class.values())]
+    at = [np.flatnonzero(tally) for tally in tallies]
+    counts = [tally[where] for tally, where in zip(tallies, at, strict=True)]
+    places = [where + k * TALLY_SIZE for k, where in enumerate(at)]
+    none = np.zeros(0, np.int64)
+    columns = {"place": np.concatenate([none, *places]), "count": np.concatenate([none, *counts])}
+    return _stream([pa.record_batch(columns)])
+
+
+def _tallies_unpacked(packed: bytes, number: int) -> list[Counts]:
+    table = np.zeros(number * TALLY_SIZE, np.int64)
+    with ipc.open_stream(packed) as reader:
+        for batch in reader:
+            table[batch["place"].to_numpy()] = batch["count"].to_numpy()
+    return list(table.reshape(number, TALLY_SIZE))
+
+
+def _stream(batches: list[pa.RecordBatch]) -> bytes:
+    sink = io.BytesIO()
+    with ipc.new_stream(sink, batches[0].schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sink.getvalue()
 
 
 def _rows_packed(result: ShardResult) -> bytes:
     """All objects, one batch for each ``ObjectRows``."""
-    sink = io.BytesIO()
-    schema = pa.schema([("of_map", pa.int32()), *((c.name, c.dtype) for c in COLUMNS)])
-    with ipc.new_stream(sink, schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer:
-        for rows in result.rows:
-            columns = [rows.of_map, *(rows.columns[c.name] for c in COLUMNS)]
-            writer.write_batch(
-                pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema)
-            )
-    return sink.getvalue()
+    batches = [
+        pa.record_batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}})
+        for rows in result.rows
+    ]
+    return _stream(batches) if batches else b""
 
 
 def _checked_lines(path: Path) -> list[bytes] | None:
@@ -174,22 +197,27 @@ def _checked_lines(path: Path) -> list[bytes] | None:
     return rest.split(b"\n", 2)
 
 
-def _unpacked(counts: bytes, rows: bytes) -> ShardResult:
+def _unpacked(counts: bytes, packed: bytes) -> ShardResult:
     data: dict[str, Any] = json.loads(counts)
+    classes = [data["total_classes"], *(of_class for _, of_class in data["sample_classes"])]
+    tallies = iter(_tallies_unpacked(packed[: data["tally_bytes"]], sum(map(len, classes))))
+    totals, *sampled = [
+        dict(zip(of_class, islice(tallies, len(of_class)), strict=True)) for of_class in classes
+    ]
     result = ShardResult(
-        totals=tallies_from_json(data["totals"]),
-        sample=[(path, tallies_from_json(tallies)) for path, tallies in data["sample"]],
+        totals=totals,
+        sample=[(path, own) for (path, _), own in zip(data["sample_classes"], sampled, strict=True)],
         extremes=extremes_from_json(data["extremes"]),
         nesting={(o, i): (pixels, objects) for o, i, pixels, objects in data["nesting"]},
         sizes={(h, w): n for h, w, n in data["sizes"]},
         issues=[Issue(**issue) for issue in data["issues"]],
         digests=[(path, digest) for path, digest in data["digests"]],
+        void_widths=np.array(data["void_widths"], np.int64),
         **{name: data[name] for name in _COUNTS},
     )
-    positions, values = data["void_widths"]
-    result.void_widths[np.array(positions, np.int64)] = values
-    with ipc.open_stream(rows) as reader:
-        for paths, batch in zip(data["row_paths"], reader, strict=True):
-            columns = {c.name: batch[c.name].to_numpy(zero_copy_only=False) for c in COLUMNS}
-            result.rows.append(ObjectRows(tuple(paths), batch["of_map"].to_numpy(), columns))
+    if data["row_paths"]:
+        with ipc.open_stream(packed[data["tally_bytes"] :]) as reader:
+            for paths, batch in zip(data["row_paths"], reader, strict=True):
+                columns = {c.name: batch[c.name].to_numpy(zero_copy_only=False) for c in COLUMNS}
+                result.rows.append(ObjectRows(tuple(paths), batch["of_map"].to_numpy(), columns))
     return result

@@ -29,7 +29,7 @@ MAY_KNOW = {
         "shards",
     },
     "scan": {"output", "profile", "profile_file", "shards", "sources", "store", "workers"},
-    "store": {"metrics", "profile_file", "shards", "sources"},
+    "store": {"metrics", "profile", "profile_file", "shards", "sources"},
     "workers": {"shards"},
     "warm": {"shards", "sources", "store"},
     "output": {"kernel", "metrics", "shards", "sources"},
