@@ -62,6 +62,17 @@ Instances = Annotated[
         "--instances/--no-instances", help="Values are object ids, not classes.", show_default="detected"
     ),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-class", metavar="NAME", help="A class to leave out; may be given again."),
+]
+Merge = Annotated[
+    list[str] | None,
+    typer.Option("--merge-classes", metavar="A,B=NEW", help="Classes to take as one; may be given again."),
+]
+Part = Annotated[
+    int, typer.Option("--sample", min=0, metavar="N", help="Measure only N of the masks; 0: all of them.")
+]
 TrainSize = Annotated[
     int | None,
     typer.Option(min=8, metavar="N", help="Measure with the shorter side resized to N px. Default: native."),
@@ -128,6 +139,9 @@ def scan(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    exclude: Exclude = None,
+    merge: Merge = None,
+    sample: Part = 0,
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
@@ -144,6 +158,8 @@ def scan(
     """Measure a folder of masks; report the network they ask for, and why."""
     options = _scan_options(
         (classes, background, ignore_index, instances, train_size),
+        (exclude, merge),
+        sample=sample,
         floor=floor,
         survival_sample=survival_sample,
         survival_best=survival_best,
@@ -277,9 +293,15 @@ def explain(
 
 
 def _scan_options(
-    read: tuple[str | None, str | None, str | None, bool | None, int | None], **measuring: Any
+    read: tuple[str | None, str | None, str | None, bool | None, int | None],
+    regrouping: tuple[list[str] | None, list[str] | None] = (None, None),
+    **measuring: Any,
 ) -> ScanOptions:
-    """``read``: --classes, --background, --ignore-index, --instances and --train-size, as typed."""
+    """The options as typed.
+
+    ``read``: --classes, --background, --ignore-index, --instances and --train-size; ``regrouping``: --exclude-class and
+    --merge-classes.
+    """
     from .shards import ScanOptions
     from .sources import ReadOptions
 
@@ -299,6 +321,8 @@ def _scan_options(
         ignore_index=_raw("--ignore-index", ignore_index),
         instances=instances,
         train_size=train_size,
+        exclude=tuple(regrouping[0] or ()),
+        merge=tuple(regrouping[1] or ()),
     )
     return ScanOptions(options, **measuring)
 

@@ -48,7 +48,7 @@ def scan_masks(
     started = time.time()
     if options.group is not None:
         group_regex(options.group)
-    folder = find_masks(masks)
+    folder = _part(find_masks(masks), options.sample)
     workers = _workers(folder, options)
     if workers > 1:
         prepare()
@@ -93,6 +93,22 @@ def scan_masks(
     if not profile.totals:
         raise NothingMeasurable(_no_object(masks, profile))
     return profile
+
+
+def _part(folder: MaskFolder, number: int) -> MaskFolder:
+    """``number`` of the masks (0: all), those with the smallest hashes of their names."""
+    left_out = len(folder.files) - number
+    if not number or left_out <= 0:
+        return folder
+    text = (
+        f"{left_out:,} of {len(folder.files):,} masks are left out, as --sample {number} asked: those with the "
+        "largest hashes of their names, so that the same ones stay on every machine"
+    )
+    return replace(
+        folder,
+        files=smallest_hashes(folder.files, number),
+        issues=(*folder.issues, Issue("warning", "sampled", text)),
+    )
 
 
 def _plan(
@@ -201,10 +217,7 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     profile = profile_file.load(path)
     wanted = profile.arguments if options is None else options.arguments()
     same = json.dumps(profile.arguments, sort_keys=True) == json.dumps(wanted, sort_keys=True)
-    if (
-        same
-        and profile.tool_version == __version__
-        and profile.log.get("state") == folder_state(file_states(find_masks(masks)))
-    ):
-        return profile
-    return None
+    if not same or profile.tool_version != __version__:
+        return None
+    folder = _part(find_masks(masks), profile.arguments.get("sample", 0))
+    return profile if profile.log.get("state") == folder_state(file_states(folder)) else None

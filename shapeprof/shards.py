@@ -37,6 +37,7 @@ class ScanOptions:
     group: str | None = None  # pattern over mask paths: what it captures is resampled together
     strict: bool = False  # an unreadable mask is an error
     workers: int = 0  # processes; 0: one per CPU core, and none beside this one for small sets
+    sample: int = 0  # masks to measure, those with the smallest hashes of their names; 0: all
     survival_best: int = 0  # masks that survival at best is computed on, 0.3 to 5 s each
 
     def arguments(self) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class ScanOptions:
             read["class_file"] = str(read["class_file"])
         return {
             **read,
+            "sample": self.sample,
             "floor": self.floor,
             "survival_sample": self.survival_sample,
             "survival_best": self.survival_best,

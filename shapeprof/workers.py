@@ -132,7 +132,10 @@ def _isolated(shard: Shard, measure: Measure) -> ShardResult:
         except BrokenProcessPool:
             pass
     if len(shard.files) == 1:
-        message = "the process that read it died; try to open it in an image viewer, and re-save or remove it"
+        message = (
+            "the process that measured it died, as when memory runs out or a decoder crashes; try to open it in an "
+            "image viewer, re-save it, or split it into tiles"
+        )
         return ShardResult(issues=[Issue("error", "decoder-crashed", message, shard.files[0])])
     total = ShardResult()
     for i, file in enumerate(shard.files):

@@ -222,3 +222,21 @@ def test_survival_at_best_is_computed_on_the_masks_asked_for(masks: Path, tmp_pa
         assert 0 <= view.recall(s, "best") <= 1 and 0 <= view.per_object(s, "best") <= 1
     assert of_those.survival(16) < view.survival(16, "best")
     assert load(tmp_path / "one/profile.json").classes()[0].survival(8, "best") == view.survival(8, "best")
+
+
+def test_a_part_of_the_masks_is_scanned_as_if_it_were_alone(masks: Path, tmp_path: Path) -> None:
+    profile = scan_masks(masks, ScanOptions(sample=5))
+    assert profile.ledger.files == profile.ledger.read == 5
+    assert next(i.message for i in profile.issues if i.code == "sampled").startswith(
+        "9 of 14 masks are left out"
+    )
+    assert kept_profile(masks) is not None
+    chosen = scanner.smallest_hashes(find_masks(masks).files, 5)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in chosen:
+        shutil.copy(masks / name, alone / name)
+    assert scan_masks(alone).totals.keys() == profile.totals.keys()
+    assert all((scan_masks(alone).totals[c] == profile.totals[c]).all() for c in profile.totals)
+    assert profile.fingerprint == scan_masks(alone).fingerprint
+    assert "sampled" not in {i.code for i in scan_masks(masks, ScanOptions(sample=14)).issues}

@@ -29,24 +29,27 @@ __all__ = [
 
 def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     """The encoding that the masks of ``folder`` share; see ``sources.detection``."""
-    from shapeprof.sources import detection
+    from shapeprof.sources import detection, regroup
 
-    return detection.detect(folder, options or ReadOptions())
+    options = options or ReadOptions()
+    return regroup.regroup(detection.detect(folder, options), options)
 
 
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """One mask as a LabelMap and the findings about it; see ``sources.masks``."""
-    from shapeprof.sources import masks
+    from shapeprof.sources import masks, regroup
 
-    return masks.read_mask(folder_root, relpath, encoding, train_size)
+    label_map, issues = masks.read_mask(folder_root, relpath, encoding, train_size)
+    return regroup.regrouped_labels(label_map, encoding) if encoding.regrouped else label_map, issues
 
 
 def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
     """One mask as a RunMap and the findings about it; see ``sources.runs``."""
-    from shapeprof.sources import runs
+    from shapeprof.sources import regroup, runs
 
-    return runs.read_runs(folder_root, relpath, encoding, train_size)
+    run_map, issues = runs.read_runs(folder_root, relpath, encoding, train_size)
+    return regroup.regrouped_runs(run_map, encoding) if encoding.regrouped else run_map, issues

@@ -47,14 +47,14 @@ def read_runs(
 def _mapped(raster: RasterRuns, encoding: Encoding) -> Any:
     """(row, start, class id, instance id) of the runs; None where pixels must be looked at."""
     if encoding.instances:
-        return _merged(raster.row, raster.start, *_objects(raster, encoding))
+        return merged_runs(raster.row, raster.start, *_objects(raster, encoding))
     read = {"colour": _classes_of_colours, "palette": _classes_of_indices}.get(
         encoding.kind, _classes_of_greys
     )
     classes = read(raster, encoding)
     if classes is None or classes.min() == ODD:
         return None
-    return _merged(raster.row, raster.start, classes, np.zeros(0, np.int64))
+    return merged_runs(raster.row, raster.start, classes, np.zeros(0, np.int64))
 
 
 def _classes_of_greys(raster: RasterRuns, encoding: Encoding) -> NDArray[np.int32] | None:
@@ -106,7 +106,7 @@ def _objects(raster: RasterRuns, encoding: Encoding) -> tuple[NDArray[np.int32],
 
 
 @kernel
-def _merged(row, start, value, ids):  # type: ignore[no-untyped-def]
+def merged_runs(row, start, value, ids):  # type: ignore[no-untyped-def]
     """Runs of a row that have become equal joined: row, start, value, ids (without any if there were none)."""
     new_row = np.empty_like(row)
     new_start, new_value, new_ids = np.empty_like(start), np.empty_like(value), np.empty_like(ids)
