@@ -172,7 +172,7 @@ def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
     same = all(old == new for old, new in ids.items()) and all(raw == i for raw, i in encoding.mapping)
     exact = (
         not encoding.levels
-        and not encoding.regrouped
+        and not encoding.new_ids
         and not encoding.equal_channels
         and not encoding.instances
     )

@@ -29,27 +29,27 @@ __all__ = [
 
 def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     """The encoding that the masks of ``folder`` share; see ``sources.detection``."""
-    from shapeprof.sources import detection, regroup
+    from shapeprof.sources import detection, reclass
 
     options = options or ReadOptions()
-    return regroup.regroup(detection.detect(folder, options), options)
+    return reclass.reclassed(detection.detect(folder, options), options)
 
 
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """One mask as a LabelMap and the findings about it; see ``sources.masks``."""
-    from shapeprof.sources import masks, regroup
+    from shapeprof.sources import masks, reclass
 
     label_map, issues = masks.read_mask(folder_root, relpath, encoding, train_size)
-    return regroup.regrouped_labels(label_map, encoding) if encoding.regrouped else label_map, issues
+    return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
 
 
 def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
     """One mask as a RunMap and the findings about it; see ``sources.runs``."""
-    from shapeprof.sources import regroup, runs
+    from shapeprof.sources import reclass, runs
 
     run_map, issues = runs.read_runs(folder_root, relpath, encoding, train_size)
-    return regroup.regrouped_runs(run_map, encoding) if encoding.regrouped else run_map, issues
+    return reclass.reclassed_runs(run_map, encoding) if encoding.new_ids else run_map, issues

@@ -42,7 +42,7 @@ class Encoding:
     step: int | None = None  # grey-multiples: class id = value / step
     levels: tuple[int, ...] = ()  # the true raw values that soft ones snap to; () when values are exact
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
-    regrouped: tuple[
+    new_ids: tuple[
         int, ...
     ] = ()  # class id in ``classes`` by id as read, IGNORED for none; () where they are equal
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
@@ -54,13 +54,13 @@ class Encoding:
 
     def raw_values_of(self, class_id: int) -> tuple[int | str, ...]:
         """The stored values that mean ``class_id``; colours as ``"#RRGGBB"``."""
-        raws = [raw for raw, id_ in self.mapping if self._regrouped_id(id_) == class_id]
+        raws = [raw for raw, id_ in self.mapping if self._new_id(id_) == class_id]
         if self.levels and self.kind != "colour":
             raws = [raw for raw in raws if raw in self.levels]
         return tuple(hex_colour(raw) if self.kind == "colour" else raw for raw in raws)
 
-    def _regrouped_id(self, class_id: int) -> int:
-        return self.regrouped[class_id] if class_id < len(self.regrouped) else class_id
+    def _new_id(self, class_id: int) -> int:
+        return self.new_ids[class_id] if class_id < len(self.new_ids) else class_id
 
     def to_dict(self) -> dict[str, Any]:
         """The encoding as JSON values."""
@@ -74,7 +74,7 @@ class Encoding:
             "step": self.step,
             "levels": list(self.levels),
             "palette": [list(pair) for pair in self.palette],
-            "regrouped": list(self.regrouped),
+            "new_ids": list(self.new_ids),
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
         }
@@ -93,7 +93,7 @@ class Encoding:
             step=data["step"],
             levels=tuple(data["levels"]),
             palette=_pairs(data["palette"]),
-            regrouped=tuple(data.get("regrouped", ())),
+            new_ids=tuple(data.get("new_ids", ())),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
         )

@@ -1,6 +1,6 @@
 """Classes left out and classes taken together, as the user asked (``--exclude-class``, ``--merge-classes``).
 
-An encoding keeps the classes that the masks hold; ``Encoding.regrouped`` says what becomes of each after reading.
+An encoding keeps the classes that the masks hold; ``Encoding.new_ids`` says what becomes of each after reading.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def regroup(encoding: Encoding, options: ReadOptions) -> Encoding:
+def reclassed(encoding: Encoding, options: ReadOptions) -> Encoding:
     """The encoding with its classes left out and taken together as asked.
 
     A class that is left out becomes background, or ignored where no class is background. Classes taken together
@@ -57,13 +57,13 @@ def regroup(encoding: Encoding, options: ReadOptions) -> Encoding:
     return replace(
         encoding,
         classes=ClassTable(tuple(names[i] for i in order), background),
-        regrouped=tuple(new_ids),
+        new_ids=tuple(new_ids),
         reasons=(*encoding.reasons, *reasons),
     )
 
 
-def regrouped_runs(run_map: RunMap, encoding: Encoding) -> RunMap:
-    """A mask with the classes that ``regroup`` decided; neighbours that have become equal are one run."""
+def reclassed_runs(run_map: RunMap, encoding: Encoding) -> RunMap:
+    """A mask with the classes that ``reclassed`` decided; neighbours that have become equal are one run."""
     import numpy as np
 
     from shapeprof.sources.runs import merged_runs
@@ -78,7 +78,7 @@ def regrouped_runs(run_map: RunMap, encoding: Encoding) -> RunMap:
     )
 
 
-def regrouped_labels(label_map: LabelMap, encoding: Encoding) -> LabelMap:
+def reclassed_labels(label_map: LabelMap, encoding: Encoding) -> LabelMap:
     """The same of a label map."""
     import numpy as np
 
@@ -96,8 +96,8 @@ def _new_ids(ids: NDArray[np.int32], encoding: Encoding) -> NDArray[np.int32]:
     """Ids beyond the table move down with it; ignored pixels stay ignored."""
     import numpy as np
 
-    beyond = len(encoding.regrouped) - len(encoding.classes.names)
-    known = np.array(encoding.regrouped, np.int32)
+    beyond = len(encoding.new_ids) - len(encoding.classes.names)
+    known = np.array(encoding.new_ids, np.int32)
     inside = (ids >= 0) & (ids < known.size)
     moved: NDArray[np.int32] = np.where(ids < 0, IGNORED, ids - beyond).astype(np.int32)
     moved[inside] = known[ids[inside]]
