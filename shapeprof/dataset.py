@@ -18,7 +18,7 @@ from .errors import InputError, OutputError, UnreadableMask
 from .labelmap import Issue, LabelMap
 from .profile import Profile
 from .shards import smallest_hashes
-from .sources import Encoding, MaskFolder, Pair, Pairing, find_masks, pair, read_mask
+from .sources import Encoding, MaskFolder, Pair, Pairing, ReadOptions, find_masks, pair, read_mask, regrouped
 from .spec import InputSpec, SplitSpec
 
 IMAGE_SAMPLE = 64  # images behind mean, std and channel count
@@ -62,11 +62,12 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
         InputError: the masks are no longer there. PairingError: no image matches.
     """
     root = masks or Path(profile.log.get("masks", ""))
-    if not root.is_dir():
+    if not root.exists():
         raise InputError(
             f"{root}: the masks of this profile are no longer there; give their folder with --masks"
         )
-    folder = find_masks(root)
+    folder = find_masks(root, ReadOptions(pattern=profile.arguments.get("pattern")))
+    folder = regrouped(folder, Encoding.from_dict(profile.encoding))
     pairing = pair(folder, images, group_pattern=group)
     split_of, source = _split(pairing)
     return Matched(folder, images, pairing, split_of, source)

@@ -17,7 +17,7 @@ from .labelmap import Issue
 from .output import RowWriter, default_output, folder_state, prepare_output, write_text
 from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
-from .sources import Encoding, MaskFolder, detect, find_masks
+from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, regrouped
 from .workers import prepare, results
 
 SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
@@ -44,11 +44,12 @@ def scan_masks(
     started = time.time()
     if options.group is not None:
         group_regex(options.group)
-    folder = find_masks(masks)
+    folder = find_masks(masks, options.read)
     workers = _workers(folder, options)
     if workers > 1:
         prepare()
     encoding = detect(folder, options.read)
+    folder = regrouped(folder, encoding)
     out = out or default_output(masks)
     prepare_output(out)
     sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
@@ -146,7 +147,7 @@ def _workers(folder: MaskFolder, options: ScanOptions) -> int:
     """Processes to use: as asked; else one per core, or this one alone for a small set."""
     if options.workers:
         return options.workers
-    size = sum((folder.root / path).stat().st_size for path in folder.files)
+    size = sum((folder.root / path).stat().st_size for path in folder.stored)
     return 1 if size < SMALL_SET else os.cpu_count() or 1
 
 
@@ -158,10 +159,7 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     profile = profile_file.load(path)
     wanted = profile.arguments if options is None else options.arguments()
     same = json.dumps(profile.arguments, sort_keys=True) == json.dumps(wanted, sort_keys=True)
-    if (
-        same
-        and profile.tool_version == __version__
-        and profile.log.get("state") == folder_state(find_masks(masks))
-    ):
-        return profile
-    return None
+    if not same or profile.tool_version != __version__:
+        return None
+    found = find_masks(masks, ReadOptions(pattern=profile.arguments.get("pattern")))
+    return profile if profile.log.get("state") == folder_state(found) else None

@@ -24,6 +24,7 @@ __all__ = [
     "pair",
     "read_mask",
     "read_runs",
+    "regrouped",
 ]
 
 
@@ -32,6 +33,13 @@ def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     from shapeprof.sources import detection
 
     return detection.detect(folder, options or ReadOptions())
+
+
+def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
+    """``folder`` with the names of the masks that ``encoding`` reads; see ``sources.layout``."""
+    from shapeprof.sources import layout
+
+    return layout.regrouped(folder, encoding)
 
 
 def read_mask(

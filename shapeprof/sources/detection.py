@@ -8,7 +8,7 @@ from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.grey import Draft, decide_grey
-from shapeprof.sources.objects import one_object_per_file
+from shapeprof.sources.layout import decide_layout
 from shapeprof.sources.roles import assign_roles, ignore_colour
 from shapeprof.sources.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
 
@@ -33,21 +33,23 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     if draft.kind == "colour" and isinstance(options.ignore_index, int):
         ignore_colour(draft, options.ignore_index)
         draft.reasons.append(f"the colour #{options.ignore_index:06X} is ignored, as asked")
-    if issue := one_object_per_file(folder, draft.kind):
-        issues.append(issue)
-    table = assign_roles(draft, folder, options)
+    laid = decide_layout(folder, draft.kind, options)
+    draft.reasons += laid.reasons
+    table = laid.classes or assign_roles(draft, folder, options)
     return Encoding(
         kind=draft.kind,
         mapping=tuple(sorted((raw, id_) for raw, id_ in draft.mapping.items() if raw not in draft.ignored)),
         classes=table,
         ignored=tuple(sorted(draft.ignored)),
-        instances=draft.instances,
+        instances=draft.instances or laid.layout == "objects",
         equal_channels=equal,
         step=draft.step,
         levels=draft.levels,
         palette=tuple(sorted(draft.palette.items())),
+        layout=laid.layout,
+        part_ids=laid.part_ids,
         reasons=tuple(draft.reasons),
-        issues=(*issues, *draft.issues),
+        issues=(*issues, *laid.issues, *draft.issues),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from shapeprof.labelmap import ClassTable, Issue
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
+Layout = Literal["files", "objects", "class-folders", "class-endings"]
 Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
 
 
@@ -22,6 +23,8 @@ class ReadOptions:
     ignore_index: int | Literal["auto"] | None = "auto"  # raw value; None: every value is a class
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
+    pattern: str | None = None  # glob over relative paths: the files that are masks; None: decide from the names
+    layout: Literal["auto", "files", "objects", "classes"] = "auto"  # what a file holds: a mask, one object, one class
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,16 @@ class Encoding:
     step: int | None = None  # grey-multiples: class id = value / step
     levels: tuple[int, ...] = ()  # the true raw values that soft ones snap to; () when values are exact
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
+    layout: Layout = "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
+    part_ids: tuple[tuple[str, int], ...] = ()  # class id of a file's foreground by its folder, or its name's ending
+    divisor: int = 0  # instance ids: class id = value // divisor, or the value itself below it; 0: one class
+    things: tuple[int, ...] = ()  # with a divisor: the class ids whose objects are numbered
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
     issues: tuple[Issue, ...] = ()
 
     def __hash__(self) -> int:
         # Cheap, as the tables made from an encoding are cached under it for every mask that is read.
-        return hash((self.kind, len(self.mapping), self.ignored, self.levels))
+        return hash((self.kind, len(self.mapping), self.ignored, self.levels, self.layout))
 
     def raw_values_of(self, class_id: int) -> tuple[int | str, ...]:
         """The stored values that mean ``class_id``; colours as ``"#RRGGBB"``."""
@@ -67,6 +74,10 @@ class Encoding:
             "step": self.step,
             "levels": list(self.levels),
             "palette": [list(pair) for pair in self.palette],
+            "layout": self.layout,
+            "part_ids": [list(pair) for pair in self.part_ids],
+            "divisor": self.divisor,
+            "things": list(self.things),
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
         }
@@ -85,6 +96,10 @@ class Encoding:
             step=data["step"],
             levels=tuple(data["levels"]),
             palette=_pairs(data["palette"]),
+            layout=data.get("layout", "files"),
+            part_ids=tuple((str(part), int(id_)) for part, id_ in data.get("part_ids", ())),
+            divisor=data.get("divisor", 0),
+            things=tuple(data.get("things", ())),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from fnmatch import fnmatchcase
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
+from shapeprof.sources.encoding import ReadOptions
+from shapeprof.sources.forms import one_form
 
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jpg", ".jpeg"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -38,17 +41,33 @@ _ENOUGH = 0.9  # chosen: the share of images that a suffix must explain before i
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """The mask files of a folder."""
+    """The masks of a folder."""
 
     root: Path
-    files: tuple[str, ...]  # relative to root, forward slashes, sorted
+    files: tuple[str, ...]  # names of masks: relative to root, forward slashes, sorted
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
+    stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names; default: ``files``
+    why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
+
+    def __post_init__(self) -> None:
+        if not self.stored:
+            object.__setattr__(self, "stored", self.files)
 
 
-def find_masks(root: Path) -> MaskFolder:
-    """List the masks below ``root``; raise InputError or NothingMeasurable when there are none."""
+def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
+    """List the masks below ``root``, or those that the text file ``root`` lists.
+
+    ``options``: ``pattern`` says which files are masks.
+
+    Raises:
+        InputError: there is no such folder, or no file fits the pattern. NothingMeasurable: it holds no mask.
+    """
+    from shapeprof.sources.lists import is_list, listed_masks
+
+    if is_list(root):
+        return listed_masks(root)
     files, hidden, broken = list_files(root)
     if not files:
         raise NothingMeasurable(
@@ -61,10 +80,15 @@ def find_masks(root: Path) -> MaskFolder:
             f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}); "
             f"expected {_formats()}. Annotations as text or JSON have to be drawn as index PNG first"
         )
-    masks, images, issues = _without_images(masks)
-    issues += [*_other_findings(others), *_skipped_findings(hidden, broken)]
-    skipped = len(others) + len(images) + len(hidden) + len(broken)
-    return MaskFolder(root, tuple(masks), tuple(issues), tuple(sorted([*others, *images])), skipped)
+    pattern = None if options is None else options.pattern
+    masks, left, issues = _by_pattern(masks, root, pattern) if pattern else _without_companions(masks)
+    codes, findings = _other_findings(others)
+    left |= codes
+    issues += [*findings, *_skipped_findings(hidden, broken)]
+    apart = sorted(left)
+    skipped = len(left) + len(hidden) + len(broken)
+    why = tuple(left[path] for path in apart)
+    return MaskFolder(root, tuple(masks), tuple(issues), tuple(apart), skipped, why=why)
 
 
 def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
@@ -122,6 +146,10 @@ def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower()
 
 
+def _name(path: str) -> str:
+    return PurePosixPath(path).name
+
+
 def _is_system(name: str) -> bool:
     return name.startswith(".") or name in _SYSTEM
 
@@ -135,6 +163,29 @@ def _extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
+def _by_pattern(
+    files: list[str], root: Path, pattern: str
+) -> tuple[list[str], dict[str, str], list[Issue]]:
+    """(masks, code of the finding by path of the others, findings) as the user's glob says."""
+    masks = [path for path in files if fnmatchcase(path, pattern) or fnmatchcase(_name(path), pattern)]
+    if not masks:
+        raise InputError(
+            f"{root}: none of its {len(files)} image files fits the pattern {pattern!r} (found: {some(files)}); "
+            "expected a glob such as '*_mask.png' or 'masks/*', which * crosses folders in"
+        )
+    left = dict.fromkeys(sorted(set(files) - set(masks)), "not-in-pattern")
+    text = f"{len(masks)} of {len(files)} image files fit the pattern {pattern!r} and are the masks, as asked"
+    return masks, left, [Issue("info", "pattern", text)]
+
+
+def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], list[Issue]]:
+    """The same without a pattern: images, and further forms of the same masks, are set aside."""
+    chosen, issue = one_form(files, is_mask_folder)
+    masks, images, issues = _without_images(chosen)
+    left = dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(images, "images-among-masks")
+    return masks, left, [*([issue] if issue else []), *issues]
+
+
 def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
     """(masks, images, findings): set aside the images that lie among the masks."""
     for split in (_by_folder, _by_suffix):
@@ -142,7 +193,8 @@ def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]
         if images:
             message = (
                 f"{len(images)} of {len(files)} image files are taken to be the images of the masks and not "
-                f"read as masks: {how} ({some(images)}). If they are masks, put them in a folder of their own"
+                f"read as masks: {how} ({some(images)}). If they are masks, put them in a folder of their own, or "
+                "say --pattern GLOB"
             )
             return masks, images, [Issue("info", "images-among-masks", message)]
     return files, [], []
@@ -199,7 +251,8 @@ def _common_ending(images: list[str], masks: list[str], *, need_word: bool) -> s
     return None
 
 
-def _other_findings(others: list[str]) -> list[Issue]:
+def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
+    """(code of the finding by path, findings) about files that are no images."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
         suffix = _suffix(path)
@@ -225,11 +278,13 @@ def _other_findings(others: list[str]) -> list[Issue]:
         ),
     }
     found: list[Issue] = []
+    codes: dict[str, str] = {}
     for key, (severity, code, text) in texts.items():
+        codes |= dict.fromkeys(groups.get(key, ()), code)
         if paths := groups.get(key):
             message = f"{len(paths)} files {text}: {some(paths)} ({_extensions(paths)})"
             found.append(Issue("warning" if severity == "warning" else "info", code, message))
-    return found
+    return codes, found
 
 
 def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.apply_colour import colour_labels
 from shapeprof.sources.apply_grey import grey_labels
 from shapeprof.sources.apply_instances import object_labels
+from shapeprof.sources.class_names import class_id_of
 from shapeprof.sources.decode import decode
 from shapeprof.sources.encoding import Encoding
+from shapeprof.sources.layout import plain
+from shapeprof.sources.objects import read_objects
 from shapeprof.sources.survey import read_bytes
 
 
@@ -25,7 +29,27 @@ def read_mask(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
+    if encoding.layout != "files":
+        return _laid_out(folder_root, relpath, encoding, train_size)
     return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
+
+
+def _laid_out(
+    folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """A mask that is a folder of objects, or that shows the one class that its name tells."""
+    if encoding.layout == "objects" and (folder_root / relpath).is_dir():
+        found, issues = read_objects(folder_root, relpath, encoding)
+        if train_size is not None:
+            instances = None if found.instances is None else resize_nearest(found.instances, train_size)
+            found = replace(found, labels=resize_nearest(found.labels, train_size), instances=instances)
+        return found, issues
+    found, issues = read_mask(folder_root, relpath, plain(encoding), train_size)
+    labels = found.labels
+    if encoding.layout == "objects":  # a file beside the folders: one object
+        return replace(found, instances=(labels == 1).astype(np.uint16)), issues
+    class_id = class_id_of(relpath, encoding.layout, encoding.part_ids)
+    return replace(found, labels=np.where(labels == 1, labels.dtype.type(class_id), labels)), issues
 
 
 def label_map_of(
