@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
 from .errors import InputError, PairingError, ShapeprofError, UsageError
 from .labelmap import Issue
+from .sources.encoding import MAX_PIXELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +55,17 @@ Background = Annotated[
 ]
 Ignore = Annotated[
     str | None,
-    typer.Option("--ignore-index", metavar="VALUE|none", help="Raw value that belongs to no class."),
+    typer.Option(
+        "--ignore-index", metavar="VALUES|none", help="Raw values that belong to no class: 255 or 254,255."
+    ),
+]
+Invert = Annotated[bool, typer.Option("--invert", help="Of two values, swap foreground and background.")]
+Pages = Annotated[
+    Literal["auto", "stack", "classes"],
+    typer.Option("--pages", help="What the pages of a file are: a stack of masks, or classes of one mask."),
+]
+MaxPixels = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Pixels of a file beyond which it is not read.")
 ]
 Instances = Annotated[
     bool | None,
@@ -128,6 +139,9 @@ def scan(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    invert: Invert = False,
+    pages: Pages = "auto",
+    max_pixels: MaxPixels = MAX_PIXELS,
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
@@ -144,6 +158,7 @@ def scan(
     """Measure a folder of masks; report the network they ask for, and why."""
     options = _scan_options(
         (classes, background, ignore_index, instances, train_size),
+        (invert, pages, max_pixels),
         floor=floor,
         survival_sample=survival_sample,
         survival_best=survival_best,
@@ -206,6 +221,9 @@ def export(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    invert: Invert = False,
+    pages: Pages = "auto",
+    max_pixels: MaxPixels = MAX_PIXELS,
     train_size: TrainSize = None,
     tolerance: Tolerance = None,
     rules: RulesFile = None,
@@ -216,8 +234,9 @@ def export(
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
     thresholds = _thresholds(rules, tolerance)
     read = (classes, background, ignore_index, instances, train_size)
-    asked = any(value is not None for value in read)
-    profile, _ = _profile_of(source, _scan_options(read, workers=workers) if asked else None)
+    more = (invert, pages, max_pixels)
+    asked = any(value is not None for value in read) or more != (False, "auto", MAX_PIXELS)
+    profile, _ = _profile_of(source, _scan_options(read, more, workers=workers) if asked else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
@@ -277,9 +296,13 @@ def explain(
 
 
 def _scan_options(
-    read: tuple[str | None, str | None, str | None, bool | None, int | None], **measuring: Any
+    read: tuple[str | None, str | None, str | None, bool | None, int | None],
+    more: tuple[bool, Literal["auto", "stack", "classes"], int],
+    **measuring: Any,
 ) -> ScanOptions:
-    """``read``: --classes, --background, --ignore-index, --instances and --train-size, as typed."""
+    """``read``: --classes, --background, --ignore-index, --instances and --train-size, as typed; ``more``: --invert,
+    --pages and --max-pixels.
+    """
     from .shards import ScanOptions
     from .sources import ReadOptions
 
@@ -292,15 +315,25 @@ def _scan_options(
             names = tuple(part.strip() for part in classes.split(","))
         else:
             raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
+    invert, pages, max_pixels = more
     options = ReadOptions(
         classes=names,
         class_file=file,
         background=_raw("--background", background),
-        ignore_index=_raw("--ignore-index", ignore_index),
+        ignore_index=_raws("--ignore-index", ignore_index),
         instances=instances,
+        invert=invert,
+        pages=pages,
+        max_pixels=max_pixels,
         train_size=train_size,
     )
     return ScanOptions(options, **measuring)
+
+
+def _raws(option: str, text: str | None) -> Any:
+    if text is None or "," not in text:
+        return _raw(option, text)
+    return tuple(_raw(option, part.strip()) for part in text.split(","))
 
 
 def _raw(option: str, text: str | None) -> Any:
@@ -383,7 +416,8 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     if file.is_file() and options is not None:
         raise UsageError(
             f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
-            f"with other options (--classes, --background, --ignore-index, --instances, --train-size)"
+            f"with other options (--classes, --background, --ignore-index, --instances, --invert, --pages, "
+            f"--max-pixels, --train-size)"
         )
     if file.is_file():
         return profile_file.load(file), file.parent

@@ -12,6 +12,7 @@ from statistics import median
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.encoding import Layout
 from shapeprof.sources.folder import MaskFolder, is_image_folder, is_mask_folder
+from shapeprof.sources.members import split_name
 from shapeprof.sources.survey import read_bytes, sample_order
 
 MAX_CLASSES = 64  # chosen: more folders or endings are no classes
@@ -75,6 +76,12 @@ def part_of(path: str, layout: Layout, known: Iterable[str]) -> str | None:
 def class_id_of(path: str, layout: Layout, part_ids: tuple[tuple[str, int], ...]) -> int:
     """The class id of a file's foreground; raise UnreadableMask when its name tells none."""
     ids = dict(part_ids)
+    if layout == "class-pages":
+        member = split_name(path)[1]
+        if member not in ids:
+            text = f"it has a page {member or 'only'}, where other files have {', '.join(ids)}; export it as they were"
+            raise UnreadableMask(path, "no-class", text)
+        return ids[member]
     part = part_of(path, layout, ids)
     if part is None:
         where = "its folder" if layout == "class-folders" else "its name's ending"

@@ -9,6 +9,8 @@ from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.grey import Draft, decide_grey
 from shapeprof.sources.layout import decide_layout
+from shapeprof.sources.pages import PagesFound, class_pages, decide_pages
+from shapeprof.sources.polarity import invert, inverted_polarity
 from shapeprof.sources.roles import assign_roles, ignore_colour
 from shapeprof.sources.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
 
@@ -21,8 +23,9 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
-    seen = _look(folder)
-    issues: list[Issue] = []
+    found = decide_pages(folder, options)
+    seen = _look(folder, found, options.max_pixels)
+    issues: list[Issue] = list(found.issues)
     usable = [observation for observation in seen if not observation.is_photo]
     photos = [observation for observation in seen if observation.is_photo]
     if not usable:
@@ -30,10 +33,20 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     if photos:
         issues.append(Issue("warning", "looks-like-photo", _photo_message(photos)))
     draft, equal = _decide(usable, options, folder.root.resolve().name)
-    if draft.kind == "colour" and isinstance(options.ignore_index, int):
-        ignore_colour(draft, options.ignore_index)
-        draft.reasons.append(f"the colour #{options.ignore_index:06X} is ignored, as asked")
-    laid = decide_layout(folder, draft.kind, options)
+    draft.reasons += found.reasons
+    for raw in options.ignored if draft.kind == "colour" else ():
+        ignore_colour(draft, raw)
+        draft.reasons.append(f"the colour #{raw:06X} is ignored, as asked")
+    if options.invert:
+        options = invert(draft, options)
+    elif draft.kind == "binary" and options.background == "auto":
+        draft.issues += inverted_polarity(folder, usable, draft, found.pages, options.max_pixels)
+    if found.classes:
+        laid = class_pages(found, options)
+        draft.kind, draft.step = "binary", None
+        draft.mapping = {raw: int(raw != 0) for raw in {0, *draft.mapping}}
+    else:
+        laid = decide_layout(folder, draft.kind, options)
     draft.reasons += laid.reasons
     table = laid.classes or assign_roles(draft, folder, options)
     return Encoding(
@@ -48,20 +61,24 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
         palette=tuple(sorted(draft.palette.items())),
         layout=laid.layout,
         part_ids=laid.part_ids,
+        pages=found.pages,
+        max_pixels=options.max_pixels,
+        soft_share=draft.soft_share,
+        document=draft.document,
         reasons=tuple(draft.reasons),
         issues=(*issues, *laid.issues, *draft.issues),
     )
 
 
-def _look(folder: MaskFolder) -> list[Observation]:
+def _look(folder: MaskFolder, found: PagesFound, limit: int) -> list[Observation]:
     """The sample. Files in it that can't be read are reported when all files are read."""
-    order = sample_order(folder.files)[:MAX_TRIED]
+    order = (sample_order(folder.files) if found.sample is None else found.sample)[:MAX_TRIED]
 
     def enough(seen: list[Observation]) -> bool:
         colours = any(o.storage == "colour" and not o.is_photo for o in seen)
         return len(seen) >= (COLOUR_SAMPLE if colours else SAMPLE)
 
-    seen, failed = survey(folder.root, order, stop=enough)
+    seen, failed = survey(folder.root, order, stop=enough, limit=limit, pages=found.pages)
     if not seen:
         raise NothingMeasurable(
             f"{folder.root}: none of the {len(failed)} files tried can be read as a mask. First: {failed[0]}"

@@ -9,8 +9,11 @@ from typing import Any, Literal, cast
 from shapeprof.labelmap import ClassTable, Issue
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
-Layout = Literal["files", "objects", "class-folders", "class-endings"]
-Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
+MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
+Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages"]
+Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "panoptic"]
+# What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
+Pages = Literal["", "stack", "one-hot", "exclusive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,28 @@ class ReadOptions:
     classes: tuple[str, ...] | None = None  # names in id order
     class_file: Path | None = None  # names from a csv, txt, json or yaml file
     background: int | Literal["auto"] | None = "auto"  # raw value; None: no class is background
-    ignore_index: int | Literal["auto"] | None = "auto"  # raw value; None: every value is a class
+    ignore_index: int | tuple[int, ...] | Literal["auto"] | None = (
+        "auto"  # raw values; None: every value is a class
+    )
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
-    pattern: str | None = None  # glob over relative paths: the files that are masks; None: decide from the names
-    layout: Literal["auto", "files", "objects", "classes"] = "auto"  # what a file holds: a mask, one object, one class
+    pattern: str | None = (
+        None  # glob over relative paths: the files that are masks; None: decide from the names
+    )
+    layout: Literal["auto", "files", "objects", "classes"] = (
+        "auto"  # what a file holds: a mask, one object, one class
+    )
+    invert: bool = False  # of two values the one that would be background is the foreground
+    pages: Literal["auto", "stack", "classes"] = (
+        "auto"  # what the pages of a file are: masks, or classes of one mask
+    )
+    max_pixels: int = MAX_PIXELS  # of a file; it is not read beyond
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The raw values that the user said belong to no class."""
+        asked = self.ignore_index
+        return asked if isinstance(asked, tuple) else (asked,) if isinstance(asked, int) else ()
 
 
 @dataclass(frozen=True)
@@ -43,10 +63,18 @@ class Encoding:
     step: int | None = None  # grey-multiples: class id = value / step
     levels: tuple[int, ...] = ()  # the true raw values that soft ones snap to; () when values are exact
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
-    layout: Layout = "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
-    part_ids: tuple[tuple[str, int], ...] = ()  # class id of a file's foreground by its folder, or its name's ending
+    layout: Layout = (
+        "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
+    )
+    part_ids: tuple[
+        tuple[str, int], ...
+    ] = ()  # class id of a file's foreground by its folder, or its name's ending
     divisor: int = 0  # instance ids: class id = value // divisor, or the value itself below it; 0: one class
     things: tuple[int, ...] = ()  # with a divisor: the class ids whose objects are numbered
+    pages: Pages = ""  # how a file of several pages is read; "": none was seen
+    max_pixels: int = MAX_PIXELS  # of a file; it is not read beyond
+    soft_share: float = 1.0  # with levels: a mask with a larger share of pixels between them is reported
+    document: str = ""  # panoptic: the JSON file of segments, relative to the mask folder
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
     issues: tuple[Issue, ...] = ()
 
@@ -78,6 +106,10 @@ class Encoding:
             "part_ids": [list(pair) for pair in self.part_ids],
             "divisor": self.divisor,
             "things": list(self.things),
+            "pages": self.pages,
+            "max_pixels": self.max_pixels,
+            "soft_share": self.soft_share,
+            "document": self.document,
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
         }
@@ -100,6 +132,10 @@ class Encoding:
             part_ids=tuple((str(part), int(id_)) for part, id_ in data.get("part_ids", ())),
             divisor=data.get("divisor", 0),
             things=tuple(data.get("things", ())),
+            pages=data.get("pages", ""),
+            max_pixels=data.get("max_pixels", MAX_PIXELS),
+            soft_share=data.get("soft_share", 1.0),
+            document=data.get("document", ""),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
         )

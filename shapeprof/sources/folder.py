@@ -14,6 +14,7 @@ from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.forms import one_form
+from shapeprof.sources.members import ARRAY_SUFFIXES
 
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jpg", ".jpeg"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -31,8 +32,8 @@ NAME_FILES = (  # read for class names, in this order
 )
 MASK_WORDS = r"(masks?|annotations?|annot|labels?|lbl|gt|groundtruth|ground_truth|seg|segmentation|target)"
 _MASK_WORD = re.compile(rf"[ ._-]?{MASK_WORDS}[a-z0-9 ._-]{{0,12}}", re.IGNORECASE)
-_MASK_FOLDER = re.compile(rf"{MASK_WORDS}(ids|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE)
-_IMAGE_FOLDER = re.compile(r"(images?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
+_MASK_FOLDER = re.compile(rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE)
+_IMAGE_FOLDER = re.compile(r"(images?(tr|ts)?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
 _TABLES = frozenset({".csv", ".tsv", ".yaml", ".yml", ".md", ".toml", ".html", ".pdf"})
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
@@ -74,7 +75,8 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
     masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
-    others = [path for path in files if _suffix(path) not in MASK_SUFFIXES]
+    masks = sorted(masks + _array_masks(files, masks))
+    others = sorted(set(files) - set(masks))
     if not masks:
         raise NothingMeasurable(
             f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}); "
@@ -155,7 +157,23 @@ def _is_system(name: str) -> bool:
 
 
 def _formats() -> str:
-    return "PNG, TIFF, BMP, WebP, GIF or JPEG"
+    return "PNG, TIFF, BMP, WebP, GIF, JPEG, NPY, NPZ, MATLAB or NIfTI"
+
+
+def _array_masks(files: list[str], rasters: list[str]) -> list[str]:
+    """The files of arrays that are masks: those that a folder or a word of their name calls so.
+
+    Where none is called so, all are, unless there are images: arrays beside these may be features.
+    """
+    arrays = [path for path in files if path.lower().endswith(ARRAY_SUFFIXES)]
+    named = [path for path in arrays if _is_called_mask(path)]
+    return named if named or rasters else arrays
+
+
+def _is_called_mask(path: str) -> bool:
+    *folders, name = PurePosixPath(path).parts
+    words = re.split(r"[^a-z]+", name.lower().removesuffix(".gz"))[:-1]
+    return any(map(is_mask_folder, folders)) or any(map(is_mask_folder, words))
 
 
 def _extensions(paths: Iterable[str]) -> str:
@@ -274,7 +292,8 @@ def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
         "unknown": (
             "warning",
             "files-not-read",
-            f"are in no format that is read as a mask ({_formats()}). If they hold masks, convert them",
+            f"are in no format that is read as a mask ({_formats()}), or are arrays that neither a folder nor a word "
+            "of their name calls masks. If they hold masks, convert them, or put them into a folder 'masks'",
         ),
     }
     found: list[Issue] = []

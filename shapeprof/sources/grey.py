@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -20,7 +21,15 @@ MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
 SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
-SNAP_COVER, SNAP_LEVEL = 0.9, 0.01  # levels hold 90 % of the pixels together, and 1 % each
+SNAP_COVER, SNAP_LEVEL = 0.9, 0.01  # levels hold 90 % of the pixels together, and 1 % each, or ...
+SNAP_RARE = (
+    0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
+)
+STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
+SOFT_TIMES, SOFT_LEAST = (
+    3.0,
+    0.02,
+)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
 
 
 @dataclass
@@ -34,6 +43,8 @@ class Draft:
     levels: tuple[int, ...] = ()
     palette: dict[int, int] = field(default_factory=dict)  # index to 0xRRGGBB
     instances: bool = False
+    soft_share: float = 1.0  # of pixels between levels, above which a mask is reported
+    document: str = ""  # of panoptic segments
     reasons: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
@@ -48,9 +59,17 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
     soft = [observation for observation in seen if observation.is_soft]
     if soft:
         return _snapped(seen, soft)
+    samples = _small_samples(seen, values)
     ignored = _ignored(values, options)
     exact = [raw for raw in values if raw not in ignored]
-    draft = _exact(exact or [0], several=len(ignored) > 0)
+    draft = samples or _exact(exact or [0], several=len(ignored) > 0)
+    if draft.kind == "index" and (common := _without_strays(seen, values)):
+        ignored = _ignored(common, options)
+        exact = [raw for raw in common if raw not in ignored]
+        clean = _exact(exact or [0], several=len(ignored) > 0)
+        if clean.kind != "index":
+            draft = clean
+            draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))
     draft.ignored = ignored
     draft.issues += _lossy_findings(seen, draft)
     draft.reasons += _ignored_reason(ignored, exact, options)
@@ -82,6 +101,41 @@ def _exact(values: list[int], *, several: bool) -> Draft:
     return Draft("index", {raw: raw for raw in values}, reasons=[why])
 
 
+def _small_samples(seen: list[Observation], values: list[int]) -> Draft | None:
+    """Ids of samples of 2 or 4 bits, where all files have such: decoders stretch them to 0..255."""
+    depth = max(observation.depth for observation in seen)
+    if depth not in (2, 4) or any(observation.storage != "grey" for observation in seen):
+        return None
+    step = 255 // (2**depth - 1)
+    if any(raw % step for raw in values):
+        return None
+    mapping = {raw: raw // step for raw in range(0, values[-1] + 1, step)}
+    why = f"the files have samples of {depth} bits, which are class ids 0 to {values[-1] // step}"
+    return Draft("grey-multiples", mapping, step=step, reasons=[why])
+
+
+def _without_strays(seen: list[Observation], values: list[int]) -> list[int]:
+    """The values of grey files without those that cover hardly any pixel."""
+    if any(observation.storage != "grey" for observation in seen):
+        return []
+    pixels: Counter[int] = Counter()
+    for observation in seen:
+        pixels.update(observation.pixels)
+    least = STRAY * sum(pixels.values())
+    common = [raw for raw in values if pixels[raw] >= least]
+    return common if 1 < len(common) < len(values) else []
+
+
+def _stray_finding(seen: list[Observation], strays: list[int], common: list[int]) -> Issue:
+    files = [observation.path for observation in seen if set(strays) & set(observation.pixels)]
+    text = (
+        f"{len(strays)} values ({shown(strays)}) cover under {STRAY:.1%} of the pixels, in {len(files)} of {len(seen)} "
+        f"masks looked at (such as {files[0]}), and do not fit the others ({shown(common)}): they are taken for slips "
+        "and ignored. Correct the masks, or name every class with --classes FILE if they are classes"
+    )
+    return Issue("warning", "stray-values", text)
+
+
 def _binary(top: int) -> Draft:
     why = f"the only values are 0 and {top}: background and one foreground class"
     return Draft("binary", {0: 0, top: 1}, reasons=[why])
@@ -101,10 +155,8 @@ def _step(others: list[int]) -> int | None:
 
 def _ignored(values: list[int], options: ReadOptions) -> set[int]:
     """The raw values that belong to no class."""
-    if options.ignore_index is None:
-        return set()
     if options.ignore_index != "auto":
-        return {options.ignore_index}
+        return set(options.ignored)
     top, others = values[-1], [raw for raw in values[:-1] if raw]
     if top not in (255, 65535) or not others:
         return set()
@@ -118,7 +170,7 @@ def _ignored(values: list[int], options: ReadOptions) -> set[int]:
 
 def _ignored_reason(ignored: set[int], exact: list[int], options: ReadOptions) -> list[str]:
     if options.ignore_index != "auto":
-        return [f"the value {value} is ignored, as asked" for value in ignored] or [
+        return [f"the value {value} is ignored, as asked" for value in sorted(ignored)] or [
             "no value is ignored, as asked"
         ]
     if ignored:
@@ -176,8 +228,7 @@ def _instance(seen: list[Observation], values: list[int], options: ReadOptions) 
         "one object, not a class (--no-instances says otherwise)"
     )
     background = options.background if isinstance(options.background, int) else 0
-    ignored = {options.ignore_index} if isinstance(options.ignore_index, int) else set()
-    draft = Draft("instance", {background: 0}, ignored, instances=True, reasons=[why])
+    draft = Draft("instance", {background: 0}, set(options.ignored), instances=True, reasons=[why])
     large = [raw for raw in values if raw >= 1000]
     if large and len({raw // 1000 for raw in large}) > 1 and max(raw // 1000 for raw in large) <= 64:
         text = (
@@ -206,12 +257,13 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     mapping = {
         raw: clean.mapping[min(levels, key=lambda level: (abs(level - raw), level))] for raw in range(256)
     }
+    shares = [between_levels(observation.pixels, levels) for observation in soft]
     moved = 1 - sum(pixels[level] for level in levels) / total
     text = (
         f"{len(soft)} of {len(seen)} masks looked at hold blended values (JPEG, anti-aliasing or resizing): "
-        f"{moved:.2%} of their pixels are taken to the nearest of {shown(levels)}, so boundaries are "
-        "uncertain by "
-        "about a pixel; between two classes a third may appear. Export them as PNG without smoothing"
+        f"{moved:.2%} of all pixels are taken to the nearest of {shown(levels)}, {between_levels(pixels, levels):.2%} "
+        f"from over {SNAP_WINDOW} away, so boundaries are uncertain by about a pixel; between two classes a third may "
+        "appear. Export them as PNG without smoothing"
     )
     why = f"values were snapped to the levels {shown(levels)}"
     return Draft(
@@ -219,19 +271,32 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
         mapping,
         step=clean.step,
         levels=tuple(levels),
+        soft_share=round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6),
         reasons=[why, *clean.reasons],
         issues=[Issue("warning", "soft-masks", text)],
     )
 
 
+def between_levels(pixels: dict[int, int], levels: Sequence[int]) -> float:
+    """The share of pixels whose value is over 10 away from every level."""
+    between = sum(n for raw, n in pixels.items() if all(abs(raw - level) > SNAP_WINDOW for level in levels))
+    return between / sum(pixels.values())
+
+
 def _levels(pixels: Counter[int], total: int) -> list[int] | None:
     """The true values behind soft ones, or None when they don't stand out."""
-    left, levels, covered = Counter(pixels), [], 0
+    left: Counter[int] = Counter(pixels)
+    levels: list[int] = []
+    common, covered, least = 0, 0, SNAP_LEVEL * total
     while left:
         peak = max(left, key=lambda raw: (left[raw], -raw))
         near = [raw for raw in left if abs(raw - peak) <= SNAP_WINDOW]
         mass = sum(left[raw] for raw in near)
-        if mass < SNAP_LEVEL * total:
+        if levels:
+            least = min(least, SNAP_RARE * (total - common))
+        else:
+            common = mass
+        if mass < least:
             break
         levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
         covered += mass
@@ -239,6 +304,6 @@ def _levels(pixels: Counter[int], total: int) -> list[int] | None:
             del left[raw]
     levels.sort()
     gaps = [b - a for a, b in pairwise(levels)]
-    if covered < SNAP_COVER * total or len(levels) > 16 or (gaps and min(gaps) <= 2 * SNAP_WINDOW):
+    if covered < SNAP_COVER * total or not 1 < len(levels) <= 16 or (gaps and min(gaps) <= 2 * SNAP_WINDOW):
         return None
     return levels

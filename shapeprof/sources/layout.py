@@ -51,7 +51,11 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names that ``encoding`` reads: of folders, where these hold a file per object."""
+    """``folder`` with the names that ``encoding`` reads: of pages, or of folders that hold a file per object."""
+    if encoding.pages == "stack":
+        from shapeprof.sources.pages import unfolded
+
+        return unfolded(folder, encoding)
     return merged_folder(folder) if encoding.layout == "objects" else folder
 
 

@@ -56,7 +56,7 @@ def label_map_of(
     data: bytes, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """``read_mask`` of a file whose bytes were read."""
-    raster = decode(data, relpath)
+    raster = decode(data, relpath, encoding.max_pixels, encoding.pages)
     instances: NDArray[Any] | None = None
     issues: tuple[Issue, ...] = ()
     if encoding.instances:
@@ -68,11 +68,12 @@ def label_map_of(
     if train_size is not None:
         labels = resize_nearest(labels, train_size)
         instances = None if instances is None else resize_nearest(instances, train_size)
-    return LabelMap(labels, encoding.classes, relpath, instances, digest_of(data)), issues
+    stored = raster.values.tobytes() if encoding.pages == "stack" else data  # many masks share a file then
+    return LabelMap(labels, encoding.classes, relpath, instances, digest_of(stored)), issues
 
 
 def digest_of(data: bytes) -> str:
-    """BLAKE2b of a file's bytes, 16 bytes in hex."""
+    """BLAKE2b of bytes, 16 bytes in hex."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

@@ -39,7 +39,7 @@ def read_runs(
         return _laid_out(folder_root, relpath, encoding, train_size)
     data = read_bytes(folder_root, relpath)
     if train_size is None and data.startswith(SIGNATURE):
-        raster = decode_png_runs(data, relpath)
+        raster = decode_png_runs(data, relpath, encoding.max_pixels)
         found = None if raster is None else _mapped(raster, encoding)
         if raster is not None and found is not None:
             row, start, value, ids = found
