@@ -94,6 +94,8 @@ def from_array(values: NDArray[Any], path: str) -> Raster:
         return _checked(np.ascontiguousarray(values[..., order]), path)
     if values.dtype == np.bool_:
         values = values.astype(np.uint8)
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
     if values.dtype.kind in "if" and values.min() == -1:
         values = np.where(values == -1, 255 if values.max() < 255 else 65535, values)
     if values.dtype == np.uint8:
@@ -301,12 +303,12 @@ def _from_pillow(image: Any, path: str, *, lossy: bool) -> Raster:
 
 def _whole_numbers(values: NDArray[Any], path: str) -> NDArray[Any]:
     """Integers of 32 bits or floating-point values as uint16 (or uint32) ids."""
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high < 2**32) or (values.dtype.kind == "f" and (values % 1).any()):
         raise UnreadableMask(
             path,
             "wrong-type",
-            f"its {values.dtype} values run from {low} to {high}; class ids are whole numbers from 0: "
+            f"its {values.dtype} values run from {low:g} to {high:g}; class ids are whole numbers from 0: "
             "export it as 8- or 16-bit index PNG",
         )
     return values.astype(np.uint16 if high <= 65535 else np.uint32)

@@ -10,6 +10,7 @@ from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.grey import Draft, decide_grey
 from shapeprof.sources.layout import decide_layout
 from shapeprof.sources.pages import PagesFound, class_pages, decide_pages
+from shapeprof.sources.panoptic import panoptic_encoding
 from shapeprof.sources.polarity import invert, inverted_polarity
 from shapeprof.sources.roles import assign_roles, ignore_colour
 from shapeprof.sources.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
@@ -32,6 +33,8 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
         raise NothingMeasurable(f"{folder.root}: {_photo_message(photos)}")
     if photos:
         issues.append(Issue("warning", "looks-like-photo", _photo_message(photos)))
+    if panoptic := panoptic_encoding(folder, usable, options):
+        return panoptic
     draft, equal = _decide(usable, options, folder.root.resolve().name)
     draft.reasons += found.reasons
     for raw in options.ignored if draft.kind == "colour" else ():
@@ -64,7 +67,6 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
         pages=found.pages,
         max_pixels=options.max_pixels,
         soft_share=draft.soft_share,
-        document=draft.document,
         reasons=tuple(draft.reasons),
         issues=(*issues, *laid.issues, *draft.issues),
     )

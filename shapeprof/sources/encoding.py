@@ -10,8 +10,8 @@ from shapeprof.labelmap import ClassTable, Issue
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
 MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
-Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages"]
-Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "panoptic"]
+Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
+Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
 # What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
 Pages = Literal["", "stack", "one-hot", "exclusive"]
 

@@ -12,7 +12,7 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import Kind, ReadOptions
-from shapeprof.sources.survey import Observation
+from shapeprof.sources.survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
 MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart
@@ -21,10 +21,16 @@ MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
 SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
-SNAP_COVER, SNAP_LEVEL = 0.9, 0.01  # levels hold 90 % of the pixels together, and 1 % each, or ...
+SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
 SNAP_RARE = (
     0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
 )
+SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
+SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is told
+LEAST_BLENDS, BLEND_RUN = (
+    3,
+    3.0,
+)  # values between two that make a set soft, and how much shorter their runs are
 STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
 SOFT_TIMES, SOFT_LEAST = (
     3.0,
@@ -44,7 +50,6 @@ class Draft:
     palette: dict[int, int] = field(default_factory=dict)  # index to 0xRRGGBB
     instances: bool = False
     soft_share: float = 1.0  # of pixels between levels, above which a mask is reported
-    document: str = ""  # of panoptic segments
     reasons: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
@@ -56,7 +61,7 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         return _instance(seen, values, options)
     if values[-1] > 65535:
         return _instance(seen, values, options)
-    soft = [observation for observation in seen if observation.is_soft]
+    soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen)
     if soft:
         return _snapped(seen, soft)
     samples = _small_samples(seen, values)
@@ -246,7 +251,7 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     for observation in seen:
         pixels.update(observation.pixels)
     total = sum(pixels.values())
-    levels = _levels(pixels, total)
+    levels, doubtful = _levels(pixels, _run_lengths(seen))
     if levels is None:
         raise NothingMeasurable(
             f"the masks hold blended grey values ({len(soft)} of {len(seen)} files looked at, such as "
@@ -265,6 +270,8 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
         f"from over {SNAP_WINDOW} away, so boundaries are uncertain by about a pixel; between two classes a third may "
         "appear. Export them as PNG without smoothing"
     )
+    if doubtful:
+        text += f". The values {shown(doubtful)} stand out too, but cover too little: if they are classes, they are lost"
     why = f"values were snapped to the levels {shown(levels)}"
     return Draft(
         clean.kind,
@@ -277,16 +284,54 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     )
 
 
+def _few_blends(seen: list[Observation]) -> list[Observation]:
+    """The files that hold two values and some blends of them, if most do: binary masks that were halved by averaging.
+
+    Blends are three or more values between the two, all in short runs.
+    """
+    several = [observation for observation in seen if len(observation.pixels) > 1]
+    soft = []
+    for observation in several:
+        low, *between, high = sorted(observation.pixels)
+        runs = [observation.run[raw] for raw in between]
+        plain = observation.bits == 8 and high - low >= MIN_SHADE and len(between) >= LEAST_BLENDS
+        if (
+            plain
+            and max(runs) < SOFT_RUN
+            and min(observation.run[low], observation.run[high]) >= BLEND_RUN * sum(runs) / len(runs)
+            and between_levels(observation.pixels, (low, high)) <= 1 - SNAP_COVER
+        ):
+            soft.append(observation)
+    return soft if 2 * len(soft) > len(several) else []
+
+
 def between_levels(pixels: dict[int, int], levels: Sequence[int]) -> float:
     """The share of pixels whose value is over 10 away from every level."""
     between = sum(n for raw, n in pixels.items() if all(abs(raw - level) > SNAP_WINDOW for level in levels))
     return between / sum(pixels.values())
 
 
-def _levels(pixels: Counter[int], total: int) -> list[int] | None:
-    """The true values behind soft ones, or None when they don't stand out."""
+def _run_lengths(seen: list[Observation]) -> dict[int, float]:
+    """The mean run length of each value over all files, pixels."""
+    pixels: Counter[int] = Counter()
+    runs: Counter[int] = Counter()
+    for observation in seen:
+        pixels.update(observation.pixels)
+        runs.update({raw: round(n / observation.run[raw]) for raw, n in observation.pixels.items()})
+    return {raw: n / max(1, runs[raw]) for raw, n in pixels.items()}
+
+
+def _levels(pixels: Counter[int], run: dict[int, float]) -> tuple[list[int] | None, list[int]]:
+    """(the true values behind soft ones, or None when they don't stand out; values that may be further ones).
+
+    A level is the value with the most pixels among those that no level has taken yet. Its window holds several times
+    what the values just beside it hold: blends of two levels are spread between them. And it lies in runs of 3 px or
+    more, unless it is the lowest or the highest: blends don't.
+    """
+    total, low, high = sum(pixels.values()), min(pixels), max(pixels)
     left: Counter[int] = Counter(pixels)
     levels: list[int] = []
+    doubtful: list[int] = []
     common, covered, least = 0, 0, SNAP_LEVEL * total
     while left:
         peak = max(left, key=lambda raw: (left[raw], -raw))
@@ -296,14 +341,20 @@ def _levels(pixels: Counter[int], total: int) -> list[int] | None:
             least = min(least, SNAP_RARE * (total - common))
         else:
             common = mass
-        if mass < least:
+        if mass < min(least, SNAP_DOUBT * total):
             break
-        levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
-        covered += mass
+        beside = sum(n for raw, n in pixels.items() if SNAP_WINDOW < abs(raw - peak) <= 2 * SNAP_WINDOW)
+        outermost = peak - low <= SNAP_WINDOW or high - peak <= SNAP_WINDOW
+        stands_out = mass >= SNAP_PEAK * beside and (outermost or run[peak] >= SOFT_RUN)
+        if stands_out and mass < least:
+            doubtful.append(peak)
+        elif stands_out:
+            levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
+            covered += mass
         for raw in near:
             del left[raw]
     levels.sort()
     gaps = [b - a for a, b in pairwise(levels)]
-    if covered < SNAP_COVER * total or not 1 < len(levels) <= 16 or (gaps and min(gaps) <= 2 * SNAP_WINDOW):
-        return None
-    return levels
+    if covered < SNAP_COVER * total or not 1 < len(levels) <= 16 or min(gaps) <= 2 * SNAP_WINDOW:
+        return None, []
+    return levels, sorted(doubtful)

@@ -19,6 +19,7 @@ from shapeprof.sources.decode import decode
 from shapeprof.sources.encoding import Encoding
 from shapeprof.sources.layout import plain
 from shapeprof.sources.objects import read_objects
+from shapeprof.sources.panoptic import read_panoptic
 from shapeprof.sources.survey import read_bytes
 
 
@@ -38,8 +39,10 @@ def _laid_out(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """A mask that is a folder of objects, or that shows the one class that its name tells."""
-    if encoding.layout == "objects" and (folder_root / relpath).is_dir():
-        found, issues = read_objects(folder_root, relpath, encoding)
+    is_folder = encoding.layout == "objects" and (folder_root / relpath).is_dir()
+    if encoding.layout == "panoptic" or is_folder:
+        read = read_objects if is_folder else read_panoptic
+        found, issues = read(folder_root, relpath, encoding)
         if train_size is not None:
             instances = None if found.instances is None else resize_nearest(found.instances, train_size)
             found = replace(found, labels=resize_nearest(found.labels, train_size), instances=instances)

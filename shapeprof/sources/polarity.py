@@ -61,7 +61,7 @@ def inverted_polarity(
     top = max(raws)
     text = (
         f"in {sum(shown)} of {len(shown)} masks looked at the value {top} covers the border of the image, and 0 "
-        f"lies in islands inside: 0 looks like the objects and {top} like the background. Read them with --invert, if so"
+        f"lies in islands inside: 0 looks like the objects and {top} like the background. If so, use --invert"
     )
     return [Issue("warning", "inverted-masks", text)]
 

@@ -19,6 +19,7 @@ from shapeprof.runmap import IGNORED, RunMap
 from shapeprof.sources.apply_colour import classes_by_colour
 from shapeprof.sources.apply_grey import classes_by_value
 from shapeprof.sources.class_names import class_id_of
+from shapeprof.sources.decode import no_memory
 from shapeprof.sources.encoding import ODD, Encoding
 from shapeprof.sources.layout import plain
 from shapeprof.sources.masks import digest_of, label_map_of, read_mask
@@ -35,25 +36,28 @@ def read_runs(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
-    if encoding.layout != "files":
-        return _laid_out(folder_root, relpath, encoding, train_size)
-    data = read_bytes(folder_root, relpath)
-    if train_size is None and data.startswith(SIGNATURE):
-        raster = decode_png_runs(data, relpath, encoding.max_pixels)
-        found = None if raster is None else _mapped(raster, encoding)
-        if raster is not None and found is not None:
-            row, start, value, ids = found
-            instance = ids if encoding.instances else None
-            return RunMap(raster.size, row, start, value, relpath, instance, digest_of(data)), ()
-    label_map, issues = label_map_of(data, relpath, encoding, train_size)
-    return encode(label_map), issues
+    try:
+        if encoding.layout != "files":
+            return _laid_out(folder_root, relpath, encoding, train_size)
+        data = read_bytes(folder_root, relpath)
+        if train_size is None and data.startswith(SIGNATURE):
+            raster = decode_png_runs(data, relpath, encoding.max_pixels)
+            found = None if raster is None else _mapped(raster, encoding)
+            if raster is not None and found is not None:
+                row, start, value, ids = found
+                instance = ids if encoding.instances else None
+                return RunMap(raster.size, row, start, value, relpath, instance, digest_of(data)), ()
+        label_map, issues = label_map_of(data, relpath, encoding, train_size)
+        return encode(label_map), issues
+    except MemoryError:
+        raise no_memory(relpath) from None
 
 
 def _laid_out(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
     """A mask that is a folder of objects, or that shows the one class that its name tells."""
-    if encoding.layout == "objects":
+    if encoding.layout in ("objects", "panoptic"):
         label_map, issues = read_mask(folder_root, relpath, encoding, train_size)
         return encode(label_map), issues
     found, issues = read_runs(folder_root, relpath, plain(encoding), train_size)
