@@ -9,9 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
-import struct
 import zipfile
-import zlib
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -31,22 +29,6 @@ _MASK_KEY = re.compile(
 )
 _IMAGE_KEY = re.compile(r"(.*[._-])?(images?|imgs?|x|rgb|raw|data_x|features?|embeddings?)", re.IGNORECASE)
 _DEFLATE = 1032  # times that zlib can shrink at most
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    AssertionError,
-    RecursionError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)  # what the libraries were seen to raise on damaged files
 
 
 def is_array_file(data: bytes) -> bool:
@@ -106,14 +88,11 @@ def _without_axes_of_1(values: NDArray[Any]) -> NDArray[Any]:
 @lru_cache(maxsize=2)
 def _planes(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     """Every mask of a file by its member. The last files are kept, as their members are read one by one."""
-    try:
-        if data.startswith(GZIP) or _is_nifti(data):
-            return _nifti(data, path, limit)
-        if data.startswith(NPY):
-            return planes_of(_npy(data, path, limit), path)
-        arrays = _npz(data, path, limit) if data.startswith(ZIP) else _matlab(data, path, limit)
-    except _DAMAGE as error:
-        raise damaged(path, error) from error
+    if data.startswith(GZIP) or _is_nifti(data):
+        return _nifti(data, path, limit)
+    if data.startswith(NPY):
+        return planes_of(_npy(data, path, limit), path)
+    arrays = _npz(data, path, limit) if data.startswith(ZIP) else _matlab(data, path, limit)
     found: dict[str, NDArray[Any]] = {}
     for key, values in arrays.items():
         planes = planes_of(values, path)
@@ -208,10 +187,7 @@ def _nifti(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     nibabel = _nibabel(path)
     if data.startswith(GZIP):
         data = _unzipped(data, path, 8 * limit + 2**20)
-    try:
-        values = np.asanyarray(nibabel.Nifti1Image.from_bytes(data).dataobj)
-    except (nibabel.spatialimages.HeaderDataError, nibabel.filebasedimages.ImageFileError) as error:
-        raise damaged(path, error) from error
+    values = np.asanyarray(nibabel.Nifti1Image.from_bytes(data).dataobj)
     volume = values.reshape((columns, rows, slices), order="F")
     if slices == 1:
         return {"": volume[..., 0].T}
@@ -221,16 +197,10 @@ def _nifti(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
 def _nifti_shape(data: bytes, path: str, limit: int) -> tuple[int, int, int]:
     """(columns, rows, slices) as the header says."""
     nibabel = _nibabel(path)
-    try:
-        start = _unzipped(data, path, _HEADER) if data.startswith(GZIP) else data
-        if not _is_nifti(start):
-            raise _no_matrix(path, "a compressed file that is no NIfTI volume")
-        header = nibabel.Nifti1Header(start[:348], check=False)
-        shape = tuple(int(n) for n in header.get_data_shape())
-    except nibabel.spatialimages.HeaderDataError as error:
-        raise damaged(path, error) from error
-    except _DAMAGE as error:
-        raise damaged(path, error) from error
+    start = _unzipped(data, path, _HEADER) if data.startswith(GZIP) else data
+    if not _is_nifti(start):
+        raise _no_matrix(path, "a compressed file that is no NIfTI volume")
+    shape = tuple(int(n) for n in nibabel.Nifti1Header(start[:348], check=False).get_data_shape())
     axes = (*shape, 1, 1)
     if len(shape) < 2 or any(n != 1 for n in shape[3:]) or min(axes) < 1:
         raise _no_matrix(path, f"a volume of shape {shape}")
@@ -277,10 +247,3 @@ def _no_matrix(
         f"it holds {seen}; expected a {kind} file of whole numbers on two axes, or of planes of them: {mend}"
     )
     return UnreadableMask(path, "wrong-array", text)
-
-
-def damaged(path: str, error: Exception) -> UnreadableMask:
-    """What is said of a file that a library refused."""
-    return UnreadableMask(
-        path, "damaged-file", f"{error or type(error).__name__}; copy or export the file again"
-    )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources import png, tiff
 from shapeprof.sources.arrays import is_array_file, plane_names, read_plane
+from shapeprof.sources.decoders import decoding, no_memory
 from shapeprof.sources.encoding import MAX_PIXELS, Pages
 from shapeprof.sources.members import split_name
 
@@ -47,29 +48,22 @@ def decode(data: bytes, path: str, limit: int = MAX_PIXELS, pages: Pages = "") -
     """
     if not data:
         raise UnreadableMask(path, "empty-file", "the file has 0 bytes; copy or export it again")
-    try:
-        if data.startswith(png.SIGNATURE):
-            return _decode_png(data, path, limit)
-        member = split_name(path)[1]
+    if data.startswith(png.SIGNATURE):
+        return _decode_png(data, path, limit)
+    member = split_name(path)[1]
+    with decoding(path):
         if pages in JOINED and not member and len(names := members(data, path, limit)) > 1:
             return _joined([_decode_member(data, path, name, limit) for name in names], path, pages)
         return _decode_member(data, path, member, limit)
-    except MemoryError:
-        raise no_memory(path) from None
-
-
-def no_memory(path: str) -> UnreadableMask:
-    """What is said of a mask for which memory does not suffice."""
-    text = "reading it takes more memory than there is; split it into tiles, or use fewer --workers"
-    return UnreadableMask(path, "too-large", text)
 
 
 def members(data: bytes, path: str, limit: int = MAX_PIXELS) -> tuple[str, ...]:
     """The members of a file that may hold several masks: ("",) where it is one mask. Raises UnreadableMask."""
-    if is_array_file(data):
-        return plane_names(data, path, limit)
-    if data.startswith(tiff.SIGNATURES):
-        return tiff.page_names(data, path, limit)
+    with decoding(path):
+        if is_array_file(data):
+            return plane_names(data, path, limit)
+        if data.startswith(tiff.SIGNATURES):
+            return tiff.page_names(data, path, limit)
     return ("",)
 
 
@@ -247,9 +241,6 @@ def _decode_other(data: bytes, path: str, member: str, limit: int) -> Raster:
         if is_tiff:
             return from_array(tiff.read_page(data, path, member, limit), path)
         raise _not_an_image(data, path) from None
-    except tiff.DAMAGE as error:
-        code = "truncated-file" if "truncat" in str(error) else "damaged-file"
-        raise UnreadableMask(path, code, f"{error}; copy or export the file again") from error
 
 
 def _to_page(image: Any, data: bytes, path: str, member: str, limit: int) -> None:
@@ -317,12 +308,12 @@ def _whole_numbers(values: NDArray[Any], path: str) -> NDArray[Any]:
 def header_size(path: Path) -> tuple[int, int] | None:
     """(width, height) of an image file from its header alone; None when that can't be read."""
     try:
-        with path.open("rb") as file:
+        with decoding(path.name), path.open("rb") as file:
             start = file.read(32)
             if start.startswith(png.SIGNATURE) and len(start) >= 24:
                 return png.png_size(start)
             file.seek(0)
             with tiff.opened(file, formats=None) as image:
                 return int(image.width), int(image.height)
-    except tiff.DAMAGE:
+    except UnreadableMask:
         return None

@@ -271,7 +271,7 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
         "appear. Export them as PNG without smoothing"
     )
     if doubtful:
-        text += f". The values {shown(doubtful)} stand out too, but cover too little: if they are classes, they are lost"
+        text += f". The values {shown(doubtful)} stand out but cover too little: if they are classes, they are lost"
     why = f"values were snapped to the levels {shown(levels)}"
     return Draft(
         clean.kind,

@@ -19,7 +19,7 @@ from shapeprof.runmap import IGNORED, RunMap
 from shapeprof.sources.apply_colour import classes_by_colour
 from shapeprof.sources.apply_grey import classes_by_value
 from shapeprof.sources.class_names import class_id_of
-from shapeprof.sources.decode import no_memory
+from shapeprof.sources.decoders import no_memory
 from shapeprof.sources.encoding import ODD, Encoding
 from shapeprof.sources.layout import plain
 from shapeprof.sources.masks import digest_of, label_map_of, read_mask

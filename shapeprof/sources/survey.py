@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.decode import Raster, decode, equal_channels, no_memory, pack
+from shapeprof.sources.decode import Raster, decode, equal_channels, pack
+from shapeprof.sources.decoders import no_memory
 from shapeprof.sources.encoding import MAX_PIXELS, Pages
 from shapeprof.sources.members import split_name
 from shapeprof.sources.png import GREY, SIGNATURE

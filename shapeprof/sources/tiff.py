@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,42 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.arrays import check_pixels, damaged, planes_of
+from shapeprof.sources.arrays import check_pixels, planes_of
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 10_000  # chosen: of one file
 FORMATS = ("TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG")  # that Pillow opens here: no others are masks
-_LOCK = threading.Lock()  # catching warnings and lifting Pillow's own limit change global state
 _KIND, _BITS, _SAMPLES, _FORMAT = 254, 258, 277, 339  # tags
 _REDUCED, _TRANSPARENCY = 1, 4  # bits of _KIND: the page is a copy of another, or its transparency
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RuntimeError,
-    NotImplementedError,
-)  # what Pillow and tifffile were seen to raise on damaged files
 
 
 @contextmanager
 def opened(file: bytes | BinaryIO, formats: tuple[str, ...] | None = FORMATS) -> Iterator[Any]:
-    """A file opened by Pillow, without its warnings and its limit of pixels, which the caller checks."""
+    """A file opened by Pillow without its limit of pixels, which the caller checks; inside of ``decoding``."""
     from PIL import Image
 
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd tags don't matter
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=formats)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=formats)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
     with image:
         yield image
 
@@ -70,8 +50,6 @@ def page_names(data: bytes, path: str, limit: int) -> tuple[str, ...]:
             numbers = _page_numbers(image, path)
     except UnidentifiedImageError:
         return tuple(_arrays(data, path, limit))
-    except DAMAGE as error:
-        raise damaged(path, error) from error
     return ("",) if numbers == [0] else tuple(map(str, numbers))
 
 
@@ -115,7 +93,11 @@ def _page_numbers(image: Any, path: str) -> list[int]:
             return numbers
         if not int(image.tag_v2.get(_KIND, 0) or 0) & (_REDUCED | _TRANSPARENCY) or not number:
             numbers.append(number)
-    raise UnreadableMask(path, "too-large", f"it holds over {MAX_PAGES:,} pages; split it into files")
+    raise _too_many(path)
+
+
+def _too_many(path: str) -> UnreadableMask:
+    return UnreadableMask(path, "too-large", f"it holds over {MAX_PAGES:,} pages; split it into files")
 
 
 @lru_cache(maxsize=2)
@@ -123,24 +105,18 @@ def _arrays(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     """The pages (or the planes of the only page) of a file that Pillow can't read, by number."""
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # it logs damage, which is raised here
     pages: list[NDArray[Any]] = []
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            for number, page in enumerate(file.pages):
-                if number >= MAX_PAGES:
-                    raise UnreadableMask(
-                        path, "too-large", f"it holds over {MAX_PAGES:,} pages; split it into files"
-                    )
-                kind = page.subfiletype if isinstance(page, tifffile.TiffPage) else 0
-                if number and kind & (_REDUCED | _TRANSPARENCY):
-                    continue
-                check_pixels((len(pages) + 1, *page.shape), path, limit)
-                pages.append(np.asarray(page.asarray()))
-    except (*DAMAGE, tifffile.TiffFileError) as error:
-        raise damaged(path, error) from error
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        for number, page in enumerate(file.pages):
+            if number >= MAX_PAGES:
+                raise _too_many(path)
+            kind = page.subfiletype if isinstance(page, tifffile.TiffPage) else 0
+            if number and kind & (_REDUCED | _TRANSPARENCY):
+                continue
+            check_pixels((len(pages) + 1, *page.shape), path, limit)
+            pages.append(np.asarray(page.asarray()))
     if not pages:
-        raise damaged(path, ValueError("no page in it can be read"))
+        raise UnreadableMask(path, "damaged-file", "no page of it can be read; copy or export the file again")
     if len(pages) == 1:
         return planes_of(pages[0], path)
     return {str(number): page for number, page in enumerate(pages)}
