@@ -19,7 +19,7 @@ _LEAST_FILES = 3  # chosen: of a class on average, where no image has masks of t
 _SAME = 0.5  # chosen: IoU from which masks of one name show one thing twice (two raters, say)
 _LOOKED_AT = 8  # chosen: names whose masks are compared
 _SEPARATORS = " ._-"
-_WORDS = re.compile(r"[^\W\d_]{2,}([ ._-]+[^\W\d_]+)*")
+_WORDS = re.compile(r"(?=..)[^\W\d_]+([ ._-]+[^\W\d_]+)*")
 _AFTER_NUMBER = re.compile(rf"(.*\d)[{_SEPARATORS}]+([^\W\d_].*)")
 _NO_CLASSES = frozenset(
     """

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from fnmatch import fnmatchcase
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from shapeprof.errors import InputError, NothingMeasurable
@@ -48,12 +49,17 @@ class MaskFolder:
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
-    stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names; default: ``files``
+    stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names, sorted; default: ``files``
     why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
 
     def __post_init__(self) -> None:
         if not self.stored:
             object.__setattr__(self, "stored", self.files)
+
+    def first_below(self, name: str) -> str | None:
+        """The first file of a mask that is a folder of files; None when it is none."""
+        at = bisect_left(self.stored, name + "/")
+        return self.stored[at] if at < len(self.stored) and self.stored[at].startswith(name + "/") else None
 
 
 def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:

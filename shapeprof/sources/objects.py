@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FOLDERS, _FILES = 8, 32  # chosen: how many folders, and files in each, are looked at
 _OVERLAP = 0.02  # chosen: share of the foreground that may lie in two files of a folder
 _ONE_PIECE = 0.9  # chosen: share of files whose largest piece holds as much of the foreground
+SURE = 3.0  # chosen: if files lay anywhere, none of 3 expected pairs would overlap in 5 % of sets
 _SPLITS = frozenset("train training val valid validation test testing dev".split())
 
 
@@ -35,18 +36,25 @@ def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
     return dict(groups)
 
 
-def holds_objects(folder: MaskFolder) -> bool:
-    """Whether folders hold binary masks of one object each.
+def holds_objects(folder: MaskFolder) -> float:
+    """How sure it is that folders hold binary masks of one object each, from 0; from ``SURE`` on it is taken so.
 
-    That is: several folders, most of several files, not named as parts of a data set; in those looked at every
-    file is of one size, none is empty, nearly each is one piece, and their foregrounds exclude each other.
+    0 unless there are several folders, most of several files and not named as parts of a data set, and in those
+    looked at every file is of one size, none is empty, nearly each is one piece, and their foregrounds exclude each
+    other. Then it is the number of pairs of files that would overlap if they lay anywhere: two spots of the shares
+    p and q of a mask meet with a probability of about (sqrt(p) + sqrt(q))^2.
     """
     groups = object_folders(folder)
     several = {name: files for name, files in groups.items() if len(files) > 1}
     if len(groups) < 2 or len(several) * 2 < len(groups) or all(_says_part(name) for name in groups):
-        return False
-    chosen = sample_order(several)[:_FOLDERS]
-    return all(_exclude_each_other(folder, sample_order(several[name])[:_FILES]) for name in chosen)
+        return 0.0
+    total = 0.0
+    for name in sample_order(several)[:_FOLDERS]:
+        found = _expected_meetings(folder, sample_order(several[name])[:_FILES])
+        if found is None:
+            return 0.0
+        total += found
+    return total
 
 
 def _says_part(name: str) -> bool:
@@ -55,12 +63,14 @@ def _says_part(name: str) -> bool:
     return all(part.lower() in _SPLITS or is_mask_folder(part) or is_image_folder(part) for part in parts)
 
 
-def _exclude_each_other(folder: MaskFolder, files: list[str]) -> bool:
+def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
+    """Pairs of ``files`` that would overlap by chance; None when they do, or are no single objects."""
     import numpy as np
 
     from shapeprof.sources.decode import decode
 
-    drawn, overlap, total, whole = None, 0, 0, 0
+    drawn, overlap, whole = None, 0, 0
+    shares: list[float] = []
     for path in files:
         try:
             values = decode(read_bytes(folder.root, path), path).values
@@ -70,12 +80,16 @@ def _exclude_each_other(folder: MaskFolder, files: list[str]) -> bool:
         if drawn is None:
             drawn = np.zeros_like(mask)
         if mask.shape != drawn.shape or not 0 < mask.mean() <= 0.5:
-            return False
+            return None
         overlap += int((mask & drawn).sum())
-        total += int(mask.sum())
+        shares.append(float(mask.mean()))
         whole += _is_one_piece(mask)
         drawn |= mask
-    return total > 0 and overlap <= _OVERLAP * total and whole >= _ONE_PIECE * len(files)
+    if drawn is None or overlap > _OVERLAP * sum(shares) * drawn.size or whole < _ONE_PIECE * len(shares):
+        return None
+    side = np.sqrt(shares)
+    meet = np.minimum(np.add.outer(side, side) ** 2, 1.0)
+    return float(np.triu(meet, 1).sum())
 
 
 def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
@@ -168,7 +182,8 @@ def _overlap(
     total, visible = sum(area for area, _, _ in whole), int(seen[1:].sum())
     issues = []
     if total > visible:
-        text = f"{(total - visible) / visible:.2%} of its objects' pixels lie in two of them; the smaller one is shown"
+        pixels = total - visible
+        text = f"{pixels} px ({pixels / visible:.2%}) of its objects lie in two of them; the smaller one is shown"
         text += f"; {len(hidden)} objects lie wholly under others" if hidden else ""
         issues.append(Issue("warning" if hidden else "info", "objects-overlap", text, name))
     if empty:

@@ -11,7 +11,7 @@ from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.labelmap import Issue
 from shapeprof.sources.affixes import Affixes, Key, learn_affixes
-from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
+from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, is_mask_folder, list_files, some
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
 _SPLITS = {
@@ -59,14 +59,15 @@ def pair(
     """
     group = None if group_pattern is None else group_regex(group_pattern)
     images = _images(masks, images_root)
-    affixes = learn_affixes(list(masks.files), images)
-    pairs, ambiguous, alone, left = _match(affixes, list(masks.files), images)
+    names = {_as_file(masks, name): name for name in masks.files}
+    affixes = learn_affixes(list(names), images)
+    pairs, ambiguous, alone, left = _match(affixes, names, images)
     if not pairs:
         raise PairingError(_nothing_matches(masks, images_root, images))
     mismatched: list[Pair] = []
     issues = _loose_ends(ambiguous, alone, left)
     if check_sizes:
-        pairs, mismatched, more = _same_size(pairs, masks.root, images_root)
+        pairs, mismatched, more = _same_size(pairs, masks, images_root)
         issues += more
     pairs = [_placed(item, group) for item in pairs]
     issues += _group_findings(pairs, group_pattern)
@@ -86,7 +87,7 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
-        known = {mask_root / path for path in masks.files}
+        known = {mask_root / path for path in (*masks.stored, *masks.files)}
         found = [path for path in found if image_root / path not in known]
     if not found:
         raise PairingError(
@@ -96,10 +97,26 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     return found
 
 
+def _as_file(masks: MaskFolder, name: str) -> str:
+    """A mask's name as that of a file, as an image would have it: folders of objects get an extension.
+
+    The folder ``a/masks`` belongs to the image ``a``.
+    """
+    if masks.first_below(name) is None:
+        return name
+    parts = list(PurePosixPath(name).parts)
+    while len(parts) > 1 and is_mask_folder(parts[-1]):
+        parts.pop()
+    return "/".join(parts) + ".png"
+
+
 def _match(
-    affixes: Affixes, masks: list[str], images: list[str]
+    affixes: Affixes, masks: dict[str, str], images: list[str]
 ) -> tuple[list[Pair], list[tuple[str, tuple[str, ...]]], list[str], list[str]]:
-    """(pairs, masks with several candidates, masks without image, images without mask)."""
+    """(pairs, masks with several candidates, masks without image, images without mask).
+
+    ``masks``: names of masks by what they are matched by.
+    """
     by_key: dict[Key, list[str]] = defaultdict(list)
     for path in images:
         key = affixes.image_key(path)
@@ -107,8 +124,8 @@ def _match(
             by_key[key].append(path)
     claims: dict[Key, list[str]] = defaultdict(list)
     alone = []
-    for path in masks:
-        key = affixes.mask_key(path)
+    for as_file, path in masks.items():
+        key = affixes.mask_key(as_file)
         if key in by_key:
             claims[key].append(path)
         else:
@@ -152,12 +169,13 @@ def _loose_ends(
 
 
 def _same_size(
-    pairs: list[Pair], mask_root: Path, images_root: Path
+    pairs: list[Pair], masks: MaskFolder, images_root: Path
 ) -> tuple[list[Pair], list[Pair], list[Issue]]:
     """(pairs of one size, pairs that differ, findings)."""
     good, bad, texts, broken = [], [], [], []
     for item in pairs:
-        mask, image = _size(mask_root / item.mask), _size(images_root / item.image)
+        stored = masks.first_below(item.mask) or item.mask
+        mask, image = _size(masks.root / stored), _size(images_root / item.image)
         if image is None:
             broken.append(item.image)
         elif mask is None or mask == image:  # an unreadable mask is reported by its reader
