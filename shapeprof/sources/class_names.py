@@ -21,14 +21,13 @@ _LOOKED_AT = 8  # chosen: names whose masks are compared
 _SEPARATORS = " ._-"
 _WORDS = re.compile(r"(?=..)[^\W\d_]+([ ._-]+[^\W\d_]+)*")
 _AFTER_NUMBER = re.compile(rf"(.*\d)[{_SEPARATORS}]+([^\W\d_].*)")
-_NO_CLASSES = frozenset(
-    """
+_SAYS_NO_CLASS = """
     train training val valid validation test testing dev data dataset datasets all new old raw set batch part fold
     left right od os lat ap pa cc mlo lcc rcc lmlo rmlo top bottom front back rear up down north south east west
     pre post before after day night flip hflip vflip rot aug augmented orig original final copy real synthetic
     manual auto pred prediction predictions output outputs result results true gt gtfine gtcoarse default png tif tiff
-    """.split()
-)
+"""  # parts of a set, sides, views and versions
+_NO_CLASSES = frozenset(_SAYS_NO_CLASS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,12 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
             except UnreadableMask:
                 continue
             masks.append(values.max(axis=2) > 0 if values.ndim == 3 else values > 0)
-        pairs = [(a, b) for i, a in enumerate(masks) for b in masks[i + 1 :] if a.shape == b.shape and (a | b).any()]
+        pairs = [
+            (a, b)
+            for i, a in enumerate(masks)
+            for b in masks[i + 1 :]
+            if a.shape == b.shape and (a | b).any()
+        ]
         if pairs:
             most.append(max(float(np.sum(a & b) / np.sum(a | b)) for a, b in pairs))
     return not most or median(most) <= _SAME

@@ -23,8 +23,12 @@ class ReadOptions:
     ignore_index: int | Literal["auto"] | None = "auto"  # raw value; None: every value is a class
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
-    pattern: str | None = None  # glob over relative paths: the files that are masks; None: decide from the names
-    layout: Literal["auto", "files", "objects", "classes"] = "auto"  # what a file holds: a mask, one object, one class
+    pattern: str | None = (
+        None  # glob over relative paths: the files that are masks; None: decide from the names
+    )
+    layout: Literal["auto", "files", "objects", "classes"] = (
+        "auto"  # what a file holds: a mask, one object, one class
+    )
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,12 @@ class Encoding:
     step: int | None = None  # grey-multiples: class id = value / step
     levels: tuple[int, ...] = ()  # the true raw values that soft ones snap to; () when values are exact
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
-    layout: Layout = "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
-    part_ids: tuple[tuple[str, int], ...] = ()  # class id of a file's foreground by its folder, or its name's ending
+    layout: Layout = (
+        "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
+    )
+    part_ids: tuple[
+        tuple[str, int], ...
+    ] = ()  # class id of a file's foreground by its folder, or its name's ending
     divisor: int = 0  # instance ids: class id = value // divisor, or the value itself below it; 0: one class
     things: tuple[int, ...] = ()  # with a divisor: the class ids whose objects are numbered
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion

@@ -49,7 +49,9 @@ class MaskFolder:
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
-    stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names, sorted; default: ``files``
+    stored: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # files behind the names, sorted; default: ``files``
     why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
 
     def __post_init__(self) -> None:
@@ -169,9 +171,7 @@ def _extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
-def _by_pattern(
-    files: list[str], root: Path, pattern: str
-) -> tuple[list[str], dict[str, str], list[Issue]]:
+def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], dict[str, str], list[Issue]]:
     """(masks, code of the finding by path of the others, findings) as the user's glob says."""
     masks = [path for path in files if fnmatchcase(path, pattern) or fnmatchcase(_name(path), pattern)]
     if not masks:
@@ -188,7 +188,9 @@ def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], li
     """The same without a pattern: images, and further forms of the same masks, are set aside."""
     chosen, issue = one_form(files, is_mask_folder)
     masks, images, issues = _without_images(chosen)
-    left = dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(images, "images-among-masks")
+    left = dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(
+        images, "images-among-masks"
+    )
     return masks, left, [*([issue] if issue else []), *issues]
 
 

@@ -14,12 +14,12 @@ SHARED = 0.9  # chosen: share of a form's files that must be there in a better f
 _PLAIN, _NAMED, _UNNAMED, _OBJECTS, _PREVIEW = 1, 2, 3, 5, 9  # ranks; the smallest is read
 _CITYSCAPES = {"labelids": 0, "labeltrainids": 1, "instanceids": _OBJECTS, "instancetrainids": 6, "color": 9}
 _OBJECT_WORDS = frozenset({"instance", "instances", "object", "objects"})
-_PREVIEW_WORDS = frozenset(
-    "color colors colour colours colored coloured rgb vis viz visual visuals visualization visualizations "
-    "visualisation visualisations overlay overlays preview previews blend blended rendered render debug "
-    "thumb thumbs thumbnail thumbnails human".split()
-)
 _TONES = frozenset({"color", "colors", "colour", "colours", "colored", "coloured", "rgb"})  # may be the masks
+_TO_LOOK_AT = """
+    vis viz visual visuals visualization visualizations visualisation visualisations overlay overlays preview
+    previews blend blended rendered render debug thumb thumbs thumbnail thumbnails human
+"""
+_PREVIEW_WORDS = _TONES | frozenset(_TO_LOOK_AT.split())
 _ENDING = re.compile(r"(.+?)[ ._-]+([A-Za-z]+)")
 _WHY = {
     0: "labelIds hold the class of every pixel; the other forms add objects to it, or are to look at",
@@ -90,12 +90,13 @@ def _form_of(path: str, is_mask_folder: Callable[[str], bool]) -> tuple[str, int
             ranks.append(rank)
             folder = parts.pop(i) + "/"
             break
-    if match := _ENDING.fullmatch(stem):
+    while match := _ENDING.fullmatch(stem):
         rank = _rank_of_ending(match[2], is_mask_folder)
-        if rank is not None:
-            ranks.append(rank)
-            ending = stem[len(match[1]) :]
-            stem = match[1]
+        if rank is None:
+            break
+        ranks.append(rank)
+        ending = stem[len(match[1]) :] + ending
+        stem = match[1]
     return "/".join([*parts, stem]), max(ranks, default=_UNNAMED), folder + ending
 
 

@@ -44,7 +44,9 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
             "expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
-        raise UsageError(f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image")
+        raise UsageError(
+            f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image"
+        )
     sure = holds_objects(folder) if asked == "auto" and options.instances is not False else 0.0
     if asked == "objects" or sure >= SURE:
         return _by_object(folder, asked == "objects")

@@ -23,7 +23,7 @@ _FOLDERS, _FILES = 8, 32  # chosen: how many folders, and files in each, are loo
 _OVERLAP = 0.02  # chosen: share of the foreground that may lie in two files of a folder
 _ONE_PIECE = 0.9  # chosen: share of files whose largest piece holds as much of the foreground
 SURE = 3.0  # chosen: if files lay anywhere, none of 3 expected pairs would overlap in 5 % of sets
-_SPLITS = frozenset("train training val valid validation test testing dev".split())
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 
 
 def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
@@ -116,7 +116,9 @@ def object_files(root: Path, name: str) -> list[str]:
         text = f"the folder of its objects can't be listed ({error.strerror}); check its permissions"
         raise UnreadableMask(name, "not-readable", text) from None
     suffixes = {file: PurePosixPath(file).suffix.lower() for file in found}
-    return sorted(f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES)
+    return sorted(
+        f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES
+    )
 
 
 def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
@@ -160,7 +162,9 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
     instances = np.zeros(shape, np.uint16 if len(files) < 65536 else np.uint32)
     for _, number, mask in sorted(whole, key=lambda item: (-item[0], item[1])):
         instances[mask] = number
-    return LabelMap((instances > 0).astype(np.uint8), encoding.classes, name, instances, digest.hexdigest()), (
+    return LabelMap(
+        (instances > 0).astype(np.uint8), encoding.classes, name, instances, digest.hexdigest()
+    ), (
         *issues,
         *_overlap(name, whole, instances),
     )

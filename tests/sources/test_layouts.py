@@ -109,9 +109,7 @@ def test_a_file_beside_the_folders_is_one_object(tmp_path: Path) -> None:
     assert np.unique(objects(tmp_path, "alone.png", encoding)).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(
-    "names", [("train", "val"), ("train/masks", "test/masks")], ids=" ".join
-)
+@pytest.mark.parametrize("names", [("train", "val"), ("train/masks", "test/masks")], ids=" ".join)
 def test_parts_of_a_set_are_no_images(tmp_path: Path, names: tuple[str, ...]) -> None:
     nuclei(tmp_path, *names)
     assert look(tmp_path)[1].layout == "files"
