@@ -157,7 +157,8 @@ def write_dataset(
                     Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask)
                 )
                 continue
-            path = out / "masks" / Path(item.mask).with_suffix(".png")
+            folder = encoding.layout == "objects" and path.is_dir()
+            path = out / "masks" / (f"{item.mask}.png" if folder else Path(item.mask).with_suffix(".png"))
             write(path, _index_png(label_map, table))
             rewritten += 1
         mask = path.relative_to(out).as_posix() if path.is_relative_to(out) else path.resolve().as_posix()
