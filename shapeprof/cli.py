@@ -436,7 +436,8 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
     except PairingError as error:
         found: tuple[Issue, ...] = (Issue("warning", "images-do-not-match", str(error)),)
     else:
-        pairs = f"{len(pairing.pairs):,} of {profile.ledger.files:,} masks have their image"
+        paired = sum(1 + len(item.more) for item in pairing.pairs)
+        pairs = f"{paired:,} of {profile.ledger.files:,} masks have their image"
         found = (*pairing.issues, Issue("info", "images-paired", f"{pairs} ({pairing.rule})"))
     return replace(profile, issues=(*profile.issues, *found))
 

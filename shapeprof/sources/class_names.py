@@ -71,6 +71,24 @@ def part_of(path: str, layout: Layout, known: Iterable[str]) -> str | None:
     return next((e for e in sorted(known, key=len, reverse=True) if _ends(pure.stem, e)), None)
 
 
+def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
+    """The path of a file without what tells its class: what it has in common with the others of its image."""
+    pure = PurePosixPath(path)
+    part = part_of(path, layout, known)
+    if part is None:
+        return path
+    if layout == "class-endings":
+        stem = pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)
+        # 001/road.png shows the image 001
+        return (
+            pure.parent / (stem + pure.suffix)
+            if stem
+            else pure.parent.with_name(pure.parent.name + pure.suffix)
+        ).as_posix()
+    at = len(pure.parts) - 2 - pure.parts[-2::-1].index(part)
+    return "/".join([*pure.parts[:at], *pure.parts[at + 1 :]])
+
+
 def class_id_of(path: str, layout: Layout, part_ids: tuple[tuple[str, int], ...]) -> int:
     """The class id of a file's foreground; raise UnreadableMask when its name tells none."""
     ids = dict(part_ids)
@@ -144,7 +162,7 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
 
     by_image: dict[str, list[str]] = defaultdict(list)
     for path in folder.files:
-        by_image[_common(path, parts)].append(path)
+        by_image[without_part(path, parts.layout, parts.names)].append(path)
     several = [key for key, found in by_image.items() if len(found) > 1]
     most = []
     for key in sample_order(several)[:_LOOKED_AT]:
@@ -164,14 +182,3 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
         if pairs:
             most.append(max(float(np.sum(a & b) / np.sum(a | b)) for a, b in pairs))
     return not most or median(most) <= _SAME
-
-
-def _common(path: str, parts: Parts) -> str:
-    """What a file has in common with the others of its image."""
-    pure = PurePosixPath(path)
-    part = part_of(path, parts.layout, parts.names)
-    assert part is not None, path
-    if parts.layout == "class-endings":
-        return "/".join([*pure.parts[:-1], pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)])
-    at = len(pure.parts) - 2 - pure.parts[-2::-1].index(part)
-    return "/".join([*pure.parts[:at], *pure.parts[at + 1 :]])

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
@@ -53,10 +54,15 @@ class MaskFolder:
         default=(), repr=False
     )  # files behind the names, sorted; default: ``files``
     why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
+    image_names: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # path to pair each name by; default: ``files``
 
     def __post_init__(self) -> None:
         if not self.stored:
             object.__setattr__(self, "stored", self.files)
+        if not self.image_names:
+            object.__setattr__(self, "image_names", self.files)
 
     def first_below(self, name: str) -> str | None:
         """The first file of a mask that is a folder of files; None when it is none."""
@@ -76,8 +82,8 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
 
     if is_list(root):
         return listed_masks(root)
-    files, hidden, broken = list_files(root)
-    if not files:
+    files, hidden, broken, closed = list_files(root)
+    if not files and not closed:
         raise NothingMeasurable(
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
@@ -92,15 +98,24 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
     masks, left, issues = _by_pattern(masks, root, pattern) if pattern else _without_companions(masks)
     codes, findings = _other_findings(others)
     left |= codes
-    issues += [*findings, *_skipped_findings(hidden, broken)]
+    issues += [*findings, *_skipped_findings(hidden, broken, closed)]
     apart = sorted(left)
-    skipped = len(left) + len(hidden) + len(broken)
+    skipped = len(left) + len(hidden) + len(broken) + len(closed)
     why = tuple(left[path] for path in apart)
     return MaskFolder(root, tuple(masks), tuple(issues), tuple(apart), skipped, why=why)
 
 
-def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """(files, hidden or system files, broken links) below ``root``, relative and sorted.
+class Listing(NamedTuple):
+    """What lies below a folder: relative paths, sorted."""
+
+    files: list[str]
+    hidden: list[str]  # hidden or system files and folders
+    broken: list[str]  # links that lead nowhere
+    closed: list[str]  # folders that can't be listed, with the reason
+
+
+def list_files(root: Path) -> Listing:
+    """All files below ``root``.
 
     A folder reached a second time through a link is not entered again, so link loops end.
     """
@@ -111,8 +126,14 @@ def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
     files: list[str] = []
     hidden: list[str] = []
     broken: list[str] = []
+    closed: list[str] = []
+
+    def refused(error: OSError) -> None:
+        at = os.path.relpath(os.fsdecode(error.filename), root)
+        closed.append(f"{Path(at).as_posix()} ({error.strerror})")
+
     seen: set[tuple[int, int]] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refused):
         info = Path(folder).stat()
         if (info.st_dev, info.st_ino) in seen:
             subfolders.clear()
@@ -125,7 +146,7 @@ def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
             path = (at / name).as_posix()
             whole = os.path.exists(os.path.join(folder, name))  # noqa: PTH110, PTH118 - 3x faster here
             (hidden if _is_system(name) else files if whole else broken).append(path)
-    return sorted(files), sorted(hidden), sorted(broken)
+    return Listing(sorted(files), sorted(hidden), sorted(broken), sorted(closed))
 
 
 def is_mask_folder(name: str) -> bool:
@@ -295,7 +316,7 @@ def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
     return codes, found
 
 
-def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:
+def _skipped_findings(hidden: list[str], broken: list[str], closed: list[str]) -> list[Issue]:
     found = []
     if hidden:
         text = f"{len(hidden)} hidden or system files and folders are skipped: {some(hidden)}"
@@ -303,4 +324,7 @@ def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:
     if broken:
         text = f"{len(broken)} links lead nowhere: {some(broken)}. Restore their targets or remove them"
         found.append(Issue("warning", "broken-links", text))
+    if closed:
+        text = f"{len(closed)} folders can't be listed: {some(closed)}. What they hold is not measured; mend that"
+        found.append(Issue("error", "folders-not-read", text))
     return found

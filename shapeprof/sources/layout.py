@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from shapeprof.errors import UsageError
 from shapeprof.labelmap import ClassTable, Issue
-from shapeprof.sources.class_names import Parts, parts_of, says_classes
+from shapeprof.sources.class_names import Parts, parts_of, says_classes, without_part
 from shapeprof.sources.encoding import Encoding, Layout, ReadOptions
 from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.objects import SURE, holds_objects, merged_folder, object_folders
@@ -60,8 +60,15 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names that ``encoding`` reads: of folders, where these hold a file per object."""
-    return merged_folder(folder) if encoding.layout == "objects" else folder
+    """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
+    if encoding.layout == "objects":
+        return merged_folder(folder)
+    if encoding.layout == "files":
+        return folder
+    parts = dict(encoding.part_ids)
+    return replace(
+        folder, image_names=tuple(without_part(path, encoding.layout, parts) for path in folder.files)
+    )
 
 
 @lru_cache(maxsize=8)

@@ -102,10 +102,22 @@ def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
 
 
 def merged_folder(folder: MaskFolder) -> MaskFolder:
-    """``folder`` with a name for each folder of objects; files in no folder keep theirs."""
+    """``folder`` with a name for each folder of objects; files in no folder keep theirs.
+
+    The folder ``a/masks`` belongs to the image ``a``.
+    """
     groups = object_folders(folder)
     alone = [path for path in folder.files if PurePosixPath(path).parent.as_posix() == "."]
-    return replace(folder, files=tuple(sorted([*groups, *alone])), stored=folder.stored)
+    names = tuple(sorted([*groups, *alone]))
+    images = tuple(_image_name(name) if name in groups else name for name in names)
+    return replace(folder, files=names, stored=folder.stored, image_names=images)
+
+
+def _image_name(name: str) -> str:
+    parts = list(PurePosixPath(name).parts)
+    while len(parts) > 1 and is_mask_folder(parts[-1]):
+        parts.pop()
+    return "/".join(parts) + ".png"
 
 
 def object_files(root: Path, name: str) -> list[str]:

@@ -11,7 +11,7 @@ from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.labelmap import Issue
 from shapeprof.sources.affixes import Affixes, Key, learn_affixes
-from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, is_mask_folder, list_files, some
+from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
 _SPLITS = {
@@ -33,6 +33,7 @@ class Pair:
     image: str  # relative to the images' root
     split: str | None = None  # "train", "val" or "test", where folders say so
     group: str | None = None  # images of one group belong to one split
+    more: tuple[str, ...] = ()  # masks of the same image that show further classes
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,8 @@ def pair(
     """
     group = None if group_pattern is None else group_regex(group_pattern)
     images = _images(masks, images_root)
-    names = {_as_file(masks, name): name for name in masks.files}
-    affixes = learn_affixes(list(names), images)
-    pairs, ambiguous, alone, left = _match(affixes, names, images)
+    affixes = learn_affixes(list(dict.fromkeys(masks.image_names)), images)
+    pairs, ambiguous, alone, left = _match(affixes, masks, images)
     if not pairs:
         raise PairingError(_nothing_matches(masks, images_root, images))
     mismatched: list[Pair] = []
@@ -83,7 +83,7 @@ def pair(
 
 
 def _images(masks: MaskFolder, images_root: Path) -> list[str]:
-    files, _, _ = list_files(images_root)
+    files = list_files(images_root).files
     found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
@@ -97,44 +97,30 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     return found
 
 
-def _as_file(masks: MaskFolder, name: str) -> str:
-    """A mask's name as that of a file, as an image would have it: folders of objects get an extension.
-
-    The folder ``a/masks`` belongs to the image ``a``.
-    """
-    if masks.first_below(name) is None:
-        return name
-    parts = list(PurePosixPath(name).parts)
-    while len(parts) > 1 and is_mask_folder(parts[-1]):
-        parts.pop()
-    return "/".join(parts) + ".png"
-
-
 def _match(
-    affixes: Affixes, masks: dict[str, str], images: list[str]
+    affixes: Affixes, masks: MaskFolder, images: list[str]
 ) -> tuple[list[Pair], list[tuple[str, tuple[str, ...]]], list[str], list[str]]:
-    """(pairs, masks with several candidates, masks without image, images without mask).
-
-    ``masks``: names of masks by what they are matched by.
-    """
+    """(pairs, masks with several candidates, masks without image, images without mask)."""
     by_key: dict[Key, list[str]] = defaultdict(list)
     for path in images:
         key = affixes.image_key(path)
         if key is not None:
             by_key[key].append(path)
-    claims: dict[Key, list[str]] = defaultdict(list)
+    claims: dict[Key, dict[str, list[str]]] = defaultdict(dict)  # to the masks of one image name
     alone = []
-    for as_file, path in masks.items():
-        key = affixes.mask_key(as_file)
+    for image_name, path in zip(masks.image_names, masks.files, strict=True):
+        key = affixes.mask_key(image_name)
         if key in by_key:
-            claims[key].append(path)
+            claims[key].setdefault(image_name, []).append(path)
         else:
             alone.append(path)
-    pairs = [Pair(own[0], by_key[key][0]) for key, own in claims.items() if len(own) == 1 == len(by_key[key])]
-    paired = {item.mask for item in pairs}
-    ambiguous = [
-        (path, tuple(by_key[key])) for key, own in claims.items() for path in own if path not in paired
-    ]
+    pairs, ambiguous = [], []
+    for key, by_name in claims.items():
+        if len(by_name) == 1 == len(by_key[key]):
+            [(first, *more)] = by_name.values()
+            pairs.append(Pair(first, by_key[key][0], more=tuple(more)))
+        else:
+            ambiguous += [(path, tuple(by_key[key])) for own in by_name.values() for path in own]
     taken = {item.image for item in pairs} | {image for _, candidates in ambiguous for image in candidates}
     left = [path for path in images if path not in taken]
     return sorted(pairs, key=lambda item: item.mask), sorted(ambiguous), alone, left
@@ -176,6 +162,9 @@ def _same_size(
     for item in pairs:
         stored = masks.first_below(item.mask) or item.mask
         mask, image = _size(masks.root / stored), _size(images_root / item.image)
+        if mask == image:
+            others = (_size(masks.root / path) for path in item.more)
+            mask = next((size for size in others if size is not None and size != image), mask)
         if image is None:
             broken.append(item.image)
         elif mask is None or mask == image:  # an unreadable mask is reported by its reader

@@ -11,7 +11,7 @@ import pytest
 from written import blocks, codes, colours, look, save
 
 from shapeprof.errors import UnreadableMask, UsageError
-from shapeprof.sources import Encoding, pair, read_mask, read_runs, regrouped
+from shapeprof.sources import Encoding, pair, read_mask, read_runs, read_whole, regrouped
 
 
 def square(row: int, column: int, side: int = 6, size: int = 24, value: int = 255) -> np.ndarray:
@@ -263,3 +263,32 @@ def test_a_mask_whose_name_tells_no_class(tmp_path: Path) -> None:
     save(tmp_path / "masks" / "cow" / "1.png", CAT)
     with pytest.raises(UnreadableMask, match="names none of the classes cat, dog"):
         read_mask(tmp_path, "masks/cow/1.png", encoding)
+
+
+@pytest.mark.parametrize(
+    ("masks", "images"),
+    [
+        ("masks/{kind}/{i}.png", "images/{i}.jpg"),
+        ("{kind}/train/{i}.png", "train/{i}.jpg"),
+        ("{i}_{kind}.png", "{i}.jpg"),
+        ("{i}/{kind}.png", "{i}.jpg"),
+    ],
+)
+def test_masks_of_classes_pair_with_the_image_that_they_share(
+    tmp_path: Path, masks: str, images: str
+) -> None:
+    for i in (7, 8, 9):
+        save(tmp_path / "m" / masks.format(kind="road", i=i), square(0, 0, 20))
+        save(tmp_path / "m" / masks.format(kind="car", i=i), square(4, 4, 6))
+        save(tmp_path / "i" / images.format(i=i), square(0, 0))
+    folder, encoding = look(tmp_path / "m")
+    found = pair(regrouped(folder, encoding), tmp_path / "i")
+    assert [item.image for item in found.pairs] == [images.format(i=i) for i in (7, 8, 9)]
+    assert all(len(item.more) == 1 for item in found.pairs)
+    assert not found.issues
+    whole, issues = read_whole(tmp_path / "m", (found.pairs[0].mask, *found.pairs[0].more), encoding)
+    expected = square(0, 0, 20, value=2)
+    expected[4:10, 4:10] = 1  # the car lies above the road
+    assert (whole.labels == expected).all()
+    assert [issue.code for issue in issues] == ["classes-overlap"]
+    assert issues[0].message.startswith("36 px")
