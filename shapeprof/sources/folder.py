@@ -208,8 +208,16 @@ def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], 
 def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], list[Issue]]:
     """The same without a pattern: images, and further forms of the same masks, are set aside."""
     chosen, issue = one_form(files, is_mask_folder)
-    masks, images, issues = _without_images(chosen)
-    left = dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(
+    inside, beside = _in_named_folders(chosen)
+    masks, images, issues = _without_images(inside)
+    if beside:
+        text = (
+            f"{len(beside)} image files lie neither in the folders named for masks nor in those named for images and "
+            f"are left alone: {some(beside)}. If they are masks, say --pattern GLOB"
+        )
+        issues.append(Issue("warning", "beside-masks", text))
+    left = dict.fromkeys(beside, "beside-masks")
+    left |= dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(
         images, "images-among-masks"
     )
     return masks, left, [*([issue] if issue else []), *issues]
@@ -227,6 +235,19 @@ def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]
             )
             return masks, images, [Issue("info", "images-among-masks", message)]
     return files, [], []
+
+
+def _in_named_folders(files: list[str]) -> tuple[list[str], list[str]]:
+    """(files, stray ones): where folders named for masks and for images hold most files, the others are stray."""
+    named = [
+        path
+        for path in files
+        if any(is_mask_folder(part) or is_image_folder(part) for part in PurePosixPath(path).parts[:-1])
+    ]
+    masks, images, _ = _by_folder(named)
+    if not images or len(files) - len(named) > len(masks):
+        return files, []
+    return named, sorted(set(files) - set(named))
 
 
 def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:

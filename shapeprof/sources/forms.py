@@ -36,6 +36,7 @@ class _Form:
 
     rank: int
     files: dict[str, str] = field(default_factory=dict)  # key to path
+    folders: set[str] = field(default_factory=set)  # folders of keys: of images, where a file is one object
 
 
 def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[list[str], Issue | None]:
@@ -46,7 +47,9 @@ def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[l
     forms: dict[str, _Form] = {}
     for path in files:
         key, rank, shown = _form_of(path, is_mask_folder)
-        forms.setdefault(shown, _Form(rank)).files[key] = path
+        form = forms.setdefault(shown, _Form(rank))
+        form.files[key] = path
+        form.folders.add(key.rpartition("/")[0])
     kept: list[str] = []
     instead: dict[str, list[str]] = defaultdict(list)  # form that is read, to those it is read for
     for shown in sorted(forms, key=lambda s: (forms[s].rank, s)):
@@ -75,7 +78,7 @@ def _covers(best: _Form, other: _Form, shown: str) -> bool:
         return False  # what has no name may be the images, and a coloured copy the masks
     if other.rank == _UNNAMED:
         return False
-    common = sum(1 for key in other.files if key in best.files)
+    common = sum(1 for key in other.files if key in best.files or key in best.folders)
     return common >= SHARED * len(other.files)
 
 

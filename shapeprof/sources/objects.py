@@ -46,7 +46,7 @@ def holds_objects(folder: MaskFolder) -> float:
     """
     groups = object_folders(folder)
     several = {name: files for name, files in groups.items() if len(files) > 1}
-    if len(groups) < 2 or len(several) * 2 < len(groups) or all(_says_part(name) for name in groups):
+    if len(groups) < 2 or len(several) * 2 < len(groups) or any(_says_part(name) for name in groups):
         return 0.0
     total = 0.0
     for name in sample_order(several)[:_FOLDERS]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,33 @@ def test_images_among_masks_are_set_aside(
     assert folder.files == masks
     assert folder.others == images
     assert codes(folder.issues) == {"images-among-masks"}
+
+
+def test_stray_images_beside_masks_and_images_are_told(tmp_path: Path) -> None:
+    for name in ("images/1.png", "images/2.png", "logo.png", "masks/1.png", "masks/2.png"):
+        save(tmp_path / name, blocks(0, 1))
+    folder = find_masks(tmp_path)
+    assert folder.files == ("masks/1.png", "masks/2.png")
+    assert dict(zip(folder.others, folder.why, strict=True)) == {
+        "images/1.png": "images-among-masks",
+        "images/2.png": "images-among-masks",
+        "logo.png": "beside-masks",
+    }
+    assert codes(folder.issues) == {"beside-masks", "images-among-masks"}
+
+
+def test_folders_that_can_not_be_listed_are_told(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", blocks(0, 1))
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(24):  # deeper than a path may be long
+        os.mkdir("d" * 190, dir_fd=at)
+        inner = os.open("d" * 190, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    folder = find_masks(tmp_path)
+    assert folder.files == ("a.png",)
+    assert [(issue.severity, issue.code) for issue in folder.issues] == [("error", "folders-not-read")]
 
 
 def test_jpeg_masks_stay_masks(tmp_path: Path) -> None:

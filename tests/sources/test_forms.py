@@ -29,6 +29,7 @@ def files(root: Path, *names: str, **options: object) -> tuple[tuple[str, ...], 
     [
         (["masks/1.png", "masks/2.png"], ["masks_visual/1.png", "masks_visual/2.png"]),
         (["masks/1.png", "masks/2.png"], ["masks_instance/1.png", "masks_instance/2.png"]),
+        (["masks/1/a.png", "masks/1/b.png", "masks/2/a.png"], ["masks_index/1.png", "masks_index/2.png"]),
         (["train/masks/1.png", "val/masks/2.png"], ["train/overlay/1.jpg", "val/overlay/2.jpg"]),
         (["1_mask.png", "2_mask.png"], ["1_mask_color.png", "2_mask_color.png"]),
         (["1_label.png", "2_label.png"], ["1_preview.png", "2_preview.png"]),
