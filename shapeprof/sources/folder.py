@@ -6,9 +6,10 @@ import os
 import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -149,6 +150,7 @@ def list_files(root: Path) -> Listing:
     return Listing(sorted(files), sorted(hidden), sorted(broken), sorted(closed))
 
 
+@lru_cache(maxsize=4096)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder's name says that it holds masks."""
     return _MASK_FOLDER.fullmatch(name) is not None
@@ -159,6 +161,7 @@ def is_mask_word(affix: str) -> bool:
     return any(_MASK_WORD.fullmatch(text) is not None for text in (affix, affix[::-1].rstrip(" ._-")))
 
 
+@lru_cache(maxsize=4096)
 def is_image_folder(name: str) -> bool:
     """Whether a folder's name says that it holds images."""
     return _IMAGE_FOLDER.fullmatch(name) is not None
@@ -239,21 +242,24 @@ def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]
 
 def _in_named_folders(files: list[str]) -> tuple[list[str], list[str]]:
     """(files, stray ones): where folders named for masks and for images hold most files, the others are stray."""
-    named = [
-        path
-        for path in files
-        if any(is_mask_folder(part) or is_image_folder(part) for part in PurePosixPath(path).parts[:-1])
-    ]
+    named = [path for path in files if _in_folder(path, is_mask_folder) or _in_folder(path, is_image_folder)]
+    if len(named) == len(files) or not named:
+        return files, []
     masks, images, _ = _by_folder(named)
     if not images or len(files) - len(named) > len(masks):
         return files, []
     return named, sorted(set(files) - set(named))
 
 
+def _in_folder(path: str, named: Callable[[str], bool]) -> bool:
+    """Whether a file lies in a folder of that name, at any depth."""
+    return any(map(named, path.split("/")[:-1]))
+
+
 def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
     """Tell images from masks by folders named so: ``images/`` beside ``masks/``."""
-    masks = [path for path in files if any(map(is_mask_folder, PurePosixPath(path).parts[:-1]))]
-    images = [path for path in files if any(map(is_image_folder, PurePosixPath(path).parts[:-1]))]
+    masks = [path for path in files if _in_folder(path, is_mask_folder)]
+    images = [path for path in files if _in_folder(path, is_image_folder)]
     if not masks or not images or set(masks) & set(images) or len(masks) + len(images) != len(files):
         return files, [], ""
     return masks, images, "they lie in folders named for images, beside folders named for masks"

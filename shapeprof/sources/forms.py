@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from shapeprof.labelmap import Issue
@@ -103,6 +104,7 @@ def _form_of(path: str, is_mask_folder: Callable[[str], bool]) -> tuple[str, int
     return "/".join([*parts, stem]), max(ranks, default=_UNNAMED), folder + ending
 
 
+@lru_cache(maxsize=4096)
 def _rank_of_folder(name: str, is_mask_folder: Callable[[str], bool]) -> int | None:
     words = set(_words(name))
     mask = is_mask_folder(name) or any(map(is_mask_folder, words))
@@ -115,6 +117,7 @@ def _rank_of_folder(name: str, is_mask_folder: Callable[[str], bool]) -> int | N
     return _NAMED if name.lower().startswith("segmentationclass") else None
 
 
+@lru_cache(maxsize=4096)
 def _rank_of_ending(word: str, is_mask_folder: Callable[[str], bool]) -> int | None:
     lower = word.lower()
     if lower in _CITYSCAPES:
