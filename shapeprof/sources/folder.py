@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
+from shapeprof.sources.companions import images_by_words
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.forms import one_form
 
@@ -228,7 +229,7 @@ def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], li
 
 def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
     """(masks, images, findings): set aside the images that lie among the masks."""
-    for split in (_by_folder, _by_suffix):
+    for split in (_by_folder, _by_words, _by_suffix):
         masks, images, how = split(files)
         if images:
             message = (
@@ -263,6 +264,16 @@ def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
     if not masks or not images or set(masks) & set(images) or len(masks) + len(images) != len(files):
         return files, [], ""
     return masks, images, "they lie in folders named for images, beside folders named for masks"
+
+
+def _by_words(files: list[str]) -> tuple[list[str], list[str], str]:
+    """Tell images from masks by words in names: ``a_sat.jpg`` beside ``a_mask.png``."""
+    masks, images = images_by_words(files)
+    return (
+        (masks, images, "a word tells the masks, and each has an image of its name")
+        if images
+        else (files, [], "")
+    )
 
 
 def _by_suffix(files: list[str]) -> tuple[list[str], list[str], str]:

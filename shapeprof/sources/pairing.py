@@ -11,6 +11,7 @@ from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.labelmap import Issue
 from shapeprof.sources.affixes import Affixes, Key, learn_affixes
+from shapeprof.sources.companions import WithoutWords
 from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
@@ -60,8 +61,12 @@ def pair(
     """
     group = None if group_pattern is None else group_regex(group_pattern)
     images = _images(masks, images_root)
-    affixes = learn_affixes(list(dict.fromkeys(masks.image_names)), images)
-    pairs, ambiguous, alone, left = _match(affixes, masks, images)
+    names: Affixes | WithoutWords = learn_affixes(list(dict.fromkeys(masks.image_names)), images)
+    pairs, ambiguous, alone, left = _match(names, masks, images)
+    if 2 * len(pairs) < len(set(masks.image_names)):
+        other = _match(WithoutWords(), masks, images)
+        if len(other[0]) > len(pairs):
+            names, (pairs, ambiguous, alone, left) = WithoutWords(), other
     if not pairs:
         raise PairingError(_nothing_matches(masks, images_root, images))
     mismatched: list[Pair] = []
@@ -74,7 +79,7 @@ def pair(
     return Pairing(
         tuple(pairs),
         tuple(issues),
-        str(affixes),
+        str(names),
         tuple(alone),
         tuple(left),
         tuple(ambiguous),
@@ -87,7 +92,8 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
-        known = {mask_root / path for path in (*masks.stored, *masks.files)}
+        forms = [path for path, why in zip(masks.others, masks.why, strict=False) if why == "other-forms"]
+        known = {mask_root / path for path in (*masks.stored, *masks.files, *forms)}
         found = [path for path in found if image_root / path not in known]
     if not found:
         raise PairingError(
@@ -98,18 +104,18 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
 
 
 def _match(
-    affixes: Affixes, masks: MaskFolder, images: list[str]
+    names: Affixes | WithoutWords, masks: MaskFolder, images: list[str]
 ) -> tuple[list[Pair], list[tuple[str, tuple[str, ...]]], list[str], list[str]]:
     """(pairs, masks with several candidates, masks without image, images without mask)."""
     by_key: dict[Key, list[str]] = defaultdict(list)
     for path in images:
-        key = affixes.image_key(path)
+        key = names.image_key(path)
         if key is not None:
             by_key[key].append(path)
     claims: dict[Key, dict[str, list[str]]] = defaultdict(dict)  # to the masks of one image name
     alone = []
     for image_name, path in zip(masks.image_names, masks.files, strict=True):
-        key = affixes.mask_key(image_name)
+        key = names.mask_key(image_name)
         if key in by_key:
             claims[key].setdefault(image_name, []).append(path)
         else:
