@@ -430,7 +430,7 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
     from .sources import Encoding, ReadOptions, find_masks, pair, regrouped
 
     try:
-        folder = find_masks(masks, ReadOptions(pattern=profile.arguments.get("pattern")))
+        folder = find_masks(masks, ReadOptions.of_files(profile.arguments))
         folder = regrouped(folder, Encoding.from_dict(profile.encoding))
         pairing = pair(folder, images, group_pattern=group)
     except PairingError as error:

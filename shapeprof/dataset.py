@@ -66,7 +66,7 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
         raise InputError(
             f"{root}: the masks of this profile are no longer there; give their folder with --masks"
         )
-    folder = find_masks(root, ReadOptions(pattern=profile.arguments.get("pattern")))
+    folder = find_masks(root, ReadOptions.of_files(profile.arguments))
     folder = regrouped(folder, Encoding.from_dict(profile.encoding))
     pairing = pair(folder, images, group_pattern=group)
     split_of, source = _split(pairing)

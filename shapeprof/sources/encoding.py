@@ -30,6 +30,11 @@ class ReadOptions:
         "auto"  # what a file holds: a mask, one object, one class
     )
 
+    @classmethod
+    def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
+        """Of the arguments recorded in a profile, those that say which files are masks."""
+        return cls(pattern=arguments.get("pattern"))
+
 
 @dataclass(frozen=True)
 class Encoding:

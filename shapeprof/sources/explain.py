@@ -82,22 +82,24 @@ def explain_input(root: Path, options: ReadOptions | None = None, limit: int | N
 
 
 def _reading(folder: MaskFolder, name: str, encoding: Encoding | None, train_size: int | None) -> Reading:
+    stored, seen = "", None
+    issues: tuple[Issue, ...] = ()
     try:
         stored, seen = _stored(folder, name)
-    except UnreadableMask as error:
-        return Reading(name, "", None, (), 0, issues=(Issue("error", error.code, error.message, name),))
+    except UnreadableMask as error:  # also of a mask that is no file of its own: its reader knows better
+        issues = (Issue("error", error.code, error.message, name),)
     values: tuple[int | str, ...] = ()
     if seen is not None:
         raws = sorted(seen.pixels)
         values = tuple(hex_colour(raw) for raw in raws) if seen.storage == "colour" else tuple(raws)
     shape, distinct = (None, 0) if seen is None else (seen.shape, seen.distinct)
     if encoding is None:
-        return Reading(name, stored, shape, values, distinct)
+        return Reading(name, stored, shape, values, distinct, issues=issues)
     try:
         found, issues = read_mask(folder.root, name, encoding, train_size)
     except UnreadableMask as error:
-        issue = Issue("error", error.code, error.message, name)
-        return Reading(name, stored, shape, values, distinct, issues=(issue,))
+        issues = (Issue("error", error.code, error.message, name),)
+        return Reading(name, stored, shape, values, distinct, issues=issues)
     pixels, ignored, objects = _counts(found)
     return Reading(name, stored, found.labels.shape, values, distinct, pixels, ignored, objects, issues)
 

@@ -63,6 +63,8 @@ class MaskFolder:
     def __post_init__(self) -> None:
         if not self.stored:
             object.__setattr__(self, "stored", self.files)
+        if not self.why:
+            object.__setattr__(self, "why", ("",) * len(self.others))
         if not self.image_names:
             object.__setattr__(self, "image_names", self.files)
 
