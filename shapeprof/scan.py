@@ -161,5 +161,5 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     same = json.dumps(profile.arguments, sort_keys=True) == json.dumps(wanted, sort_keys=True)
     if not same or profile.tool_version != __version__:
         return None
-    found = find_masks(masks, ReadOptions(pattern=profile.arguments.get("pattern")))
+    found = find_masks(masks, ReadOptions.of_files(profile.arguments))
     return profile if profile.log.get("state") == folder_state(found) else None

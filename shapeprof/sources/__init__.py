@@ -24,6 +24,7 @@ __all__ = [
     "pair",
     "read_mask",
     "read_runs",
+    "read_whole",
     "regrouped",
 ]
 
@@ -49,6 +50,15 @@ def read_mask(
     from shapeprof.sources import masks
 
     return masks.read_mask(folder_root, relpath, encoding, train_size)
+
+
+def read_whole(
+    folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.masks``."""
+    from shapeprof.sources import masks
+
+    return masks.read_whole(folder_root, relpaths, encoding)
 
 
 def read_runs(

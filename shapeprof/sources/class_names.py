@@ -20,16 +20,15 @@ _LEAST_FILES = 3  # chosen: of a class on average, where no image has masks of t
 _SAME = 0.5  # chosen: IoU from which masks of one name show one thing twice (two raters, say)
 _LOOKED_AT = 8  # chosen: names whose masks are compared
 _SEPARATORS = " ._-"
-_WORDS = re.compile(r"[^\W\d_]{2,}([ ._-]+[^\W\d_]+)*")
+_WORDS = re.compile(r"(?=..)[^\W\d_]+([ ._-]+[^\W\d_]+)*")
 _AFTER_NUMBER = re.compile(rf"(.*\d)[{_SEPARATORS}]+([^\W\d_].*)")
-_NO_CLASSES = frozenset(
-    """
+_SAYS_NO_CLASS = """
     train training val valid validation test testing dev data dataset datasets all new old raw set batch part fold
     left right od os lat ap pa cc mlo lcc rcc lmlo rmlo top bottom front back rear up down north south east west
     pre post before after day night flip hflip vflip rot aug augmented orig original final copy real synthetic
     manual auto pred prediction predictions output outputs result results true gt gtfine gtcoarse default png tif tiff
-    """.split()
-)
+"""  # parts of a set, sides, views and versions
+_NO_CLASSES = frozenset(_SAYS_NO_CLASS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,24 @@ def part_of(path: str, layout: Layout, known: Iterable[str]) -> str | None:
     if layout == "class-folders":
         return next((part for part in reversed(pure.parts[:-1]) if part in known), None)
     return next((e for e in sorted(known, key=len, reverse=True) if _ends(pure.stem, e)), None)
+
+
+def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
+    """The path of a file without what tells its class: what it has in common with the others of its image."""
+    pure = PurePosixPath(path)
+    part = part_of(path, layout, known)
+    if part is None:
+        return path
+    if layout == "class-endings":
+        stem = pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)
+        # 001/road.png shows the image 001
+        return (
+            pure.parent / (stem + pure.suffix)
+            if stem
+            else pure.parent.with_name(pure.parent.name + pure.suffix)
+        ).as_posix()
+    at = len(pure.parts) - 2 - pure.parts[-2::-1].index(part)
+    return "/".join([*pure.parts[:at], *pure.parts[at + 1 :]])
 
 
 def class_id_of(path: str, layout: Layout, part_ids: tuple[tuple[str, int], ...]) -> int:
@@ -152,7 +169,7 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
 
     by_image: dict[str, list[str]] = defaultdict(list)
     for path in folder.files:
-        by_image[_common(path, parts)].append(path)
+        by_image[without_part(path, parts.layout, parts.names)].append(path)
     several = [key for key, found in by_image.items() if len(found) > 1]
     most = []
     for key in sample_order(several)[:_LOOKED_AT]:
@@ -163,18 +180,12 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
             except UnreadableMask:
                 continue
             masks.append(values.max(axis=2) > 0 if values.ndim == 3 else values > 0)
-        pairs = [(a, b) for i, a in enumerate(masks) for b in masks[i + 1 :] if a.shape == b.shape and (a | b).any()]
+        pairs = [
+            (a, b)
+            for i, a in enumerate(masks)
+            for b in masks[i + 1 :]
+            if a.shape == b.shape and (a | b).any()
+        ]
         if pairs:
             most.append(max(float(np.sum(a & b) / np.sum(a | b)) for a, b in pairs))
     return not most or median(most) <= _SAME
-
-
-def _common(path: str, parts: Parts) -> str:
-    """What a file has in common with the others of its image."""
-    pure = PurePosixPath(path)
-    part = part_of(path, parts.layout, parts.names)
-    assert part is not None, path
-    if parts.layout == "class-endings":
-        return "/".join([*pure.parts[:-1], pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)])
-    at = len(pure.parts) - 2 - pure.parts[-2::-1].index(part)
-    return "/".join([*pure.parts[:at], *pure.parts[at + 1 :]])

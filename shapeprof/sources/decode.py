@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources import png, tiff
 from shapeprof.sources.arrays import is_array_file, plane_names, read_plane
-from shapeprof.sources.decoders import decoding, no_memory
+from shapeprof.sources.decoders import decoding
 from shapeprof.sources.encoding import MAX_PIXELS, Pages
 from shapeprof.sources.members import split_name
 
@@ -154,8 +154,9 @@ def _decode_png(data: bytes, path: str, limit: int) -> Raster:
     check_size(file.width, file.height, path, limit)
     try:
         values = cv2.imdecode(np.frombuffer(file.stripped, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # it has a limit of its own, and memory ends
-        raise no_memory(path) from None
+    except cv2.error:
+        text = f"OpenCV can't hold its {file.width} x {file.height} pixels, or reads no so large PNG; split it into tiles"
+        raise UnreadableMask(path, "too-large", text) from None
     if values is None or values.shape[:2] != (file.height, file.width):
         raise UnreadableMask(
             path, "damaged-file", "its compressed image data can't be decoded; export the file again"

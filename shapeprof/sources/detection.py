@@ -8,6 +8,7 @@ from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.grey import Draft, decide_grey
+from shapeprof.sources.known_sets import refuse_unread
 from shapeprof.sources.layout import decide_layout
 from shapeprof.sources.pages import PagesFound, class_pages, decide_pages
 from shapeprof.sources.panoptic import panoptic_encoding
@@ -24,6 +25,7 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
+    refuse_unread(folder)
     found = decide_pages(folder, options)
     seen = _look(folder, found, options.max_pixels)
     issues: list[Issue] = list(found.issues)
@@ -57,7 +59,7 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
         mapping=tuple(sorted((raw, id_) for raw, id_ in draft.mapping.items() if raw not in draft.ignored)),
         classes=table,
         ignored=tuple(sorted(draft.ignored)),
-        instances=draft.instances or laid.layout == "objects",
+        instances=draft.instances or laid.layout == "objects" or draft.divisor > 0,
         equal_channels=equal,
         step=draft.step,
         levels=draft.levels,
@@ -67,6 +69,8 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
         pages=found.pages,
         max_pixels=options.max_pixels,
         soft_share=draft.soft_share,
+        divisor=draft.divisor,
+        things=draft.things,
         reasons=tuple(draft.reasons),
         issues=(*issues, *laid.issues, *draft.issues),
     )
@@ -130,7 +134,7 @@ def _palette(seen: list[Observation], options: ReadOptions, folder_name: str) ->
     """Palette indices are ids, and the palette that the files share says what they look like."""
     draft = decide_grey(seen, options, folder_name)
     draft.palette = {raw: colour_of(raw, o) for o in seen if o.palette for raw in o.pixels}
-    if not draft.instances:
+    if not draft.instances and not draft.divisor:
         draft.kind = "palette"
         ids = sorted(draft.mapping)
         draft.mapping = {raw: raw for raw in ids if any(raw in o.pixels for o in seen)}

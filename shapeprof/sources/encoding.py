@@ -46,6 +46,11 @@ class ReadOptions:
         asked = self.ignore_index
         return asked if isinstance(asked, tuple) else (asked,) if isinstance(asked, int) else ()
 
+    @classmethod
+    def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
+        """Of the arguments recorded in a profile, those that say which files are masks."""
+        return cls(pattern=arguments.get("pattern"))
+
 
 @dataclass(frozen=True)
 class Encoding:

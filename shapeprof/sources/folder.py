@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from fnmatch import fnmatchcase
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
+from shapeprof.sources.companions import images_by_words
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.forms import one_form
 from shapeprof.sources.members import ARRAY_SUFFIXES
@@ -49,12 +53,26 @@ class MaskFolder:
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
-    stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names; default: ``files``
+    stored: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # files behind the names, sorted; default: ``files``
     why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
+    image_names: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # path to pair each name by; default: ``files``
 
     def __post_init__(self) -> None:
         if not self.stored:
             object.__setattr__(self, "stored", self.files)
+        if not self.why:
+            object.__setattr__(self, "why", ("",) * len(self.others))
+        if not self.image_names:
+            object.__setattr__(self, "image_names", self.files)
+
+    def first_below(self, name: str) -> str | None:
+        """The first file of a mask that is a folder of files; None when it is none."""
+        at = bisect_left(self.stored, name + "/")
+        return self.stored[at] if at < len(self.stored) and self.stored[at].startswith(name + "/") else None
 
 
 def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
@@ -69,8 +87,8 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
 
     if is_list(root):
         return listed_masks(root)
-    files, hidden, broken = list_files(root)
-    if not files:
+    files, hidden, broken, closed = list_files(root)
+    if not files and not closed:
         raise NothingMeasurable(
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
@@ -86,15 +104,24 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
     masks, left, issues = _by_pattern(masks, root, pattern) if pattern else _without_companions(masks)
     codes, findings = _other_findings(others)
     left |= codes
-    issues += [*findings, *_skipped_findings(hidden, broken)]
+    issues += [*findings, *_skipped_findings(hidden, broken, closed)]
     apart = sorted(left)
-    skipped = len(left) + len(hidden) + len(broken)
+    skipped = len(left) + len(hidden) + len(broken) + len(closed)
     why = tuple(left[path] for path in apart)
     return MaskFolder(root, tuple(masks), tuple(issues), tuple(apart), skipped, why=why)
 
 
-def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """(files, hidden or system files, broken links) below ``root``, relative and sorted.
+class Listing(NamedTuple):
+    """What lies below a folder: relative paths, sorted."""
+
+    files: list[str]
+    hidden: list[str]  # hidden or system files and folders
+    broken: list[str]  # links that lead nowhere
+    closed: list[str]  # folders that can't be listed, with the reason
+
+
+def list_files(root: Path) -> Listing:
+    """All files below ``root``.
 
     A folder reached a second time through a link is not entered again, so link loops end.
     """
@@ -105,8 +132,14 @@ def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
     files: list[str] = []
     hidden: list[str] = []
     broken: list[str] = []
+    closed: list[str] = []
+
+    def refused(error: OSError) -> None:
+        at = os.path.relpath(os.fsdecode(error.filename), root)
+        closed.append(f"{Path(at).as_posix()} ({error.strerror})")
+
     seen: set[tuple[int, int]] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refused):
         info = Path(folder).stat()
         if (info.st_dev, info.st_ino) in seen:
             subfolders.clear()
@@ -119,9 +152,10 @@ def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
             path = (at / name).as_posix()
             whole = os.path.exists(os.path.join(folder, name))  # noqa: PTH110, PTH118 - 3x faster here
             (hidden if _is_system(name) else files if whole else broken).append(path)
-    return sorted(files), sorted(hidden), sorted(broken)
+    return Listing(sorted(files), sorted(hidden), sorted(broken), sorted(closed))
 
 
+@lru_cache(maxsize=4096)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder's name says that it holds masks."""
     return _MASK_FOLDER.fullmatch(name) is not None
@@ -132,6 +166,7 @@ def is_mask_word(affix: str) -> bool:
     return any(_MASK_WORD.fullmatch(text) is not None for text in (affix, affix[::-1].rstrip(" ._-")))
 
 
+@lru_cache(maxsize=4096)
 def is_image_folder(name: str) -> bool:
     """Whether a folder's name says that it holds images."""
     return _IMAGE_FOLDER.fullmatch(name) is not None
@@ -181,9 +216,7 @@ def _extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
-def _by_pattern(
-    files: list[str], root: Path, pattern: str
-) -> tuple[list[str], dict[str, str], list[Issue]]:
+def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], dict[str, str], list[Issue]]:
     """(masks, code of the finding by path of the others, findings) as the user's glob says."""
     masks = [path for path in files if fnmatchcase(path, pattern) or fnmatchcase(_name(path), pattern)]
     if not masks:
@@ -199,14 +232,24 @@ def _by_pattern(
 def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], list[Issue]]:
     """The same without a pattern: images, and further forms of the same masks, are set aside."""
     chosen, issue = one_form(files, is_mask_folder)
-    masks, images, issues = _without_images(chosen)
-    left = dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(images, "images-among-masks")
+    inside, beside = _in_named_folders(chosen)
+    masks, images, issues = _without_images(inside)
+    if beside:
+        text = (
+            f"{len(beside)} image files lie neither in the folders named for masks nor in those named for images and "
+            f"are left alone: {some(beside)}. If they are masks, say --pattern GLOB"
+        )
+        issues.append(Issue("warning", "beside-masks", text))
+    left = dict.fromkeys(beside, "beside-masks")
+    left |= dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(
+        images, "images-among-masks"
+    )
     return masks, left, [*([issue] if issue else []), *issues]
 
 
 def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
     """(masks, images, findings): set aside the images that lie among the masks."""
-    for split in (_by_folder, _by_suffix):
+    for split in (_by_folder, _by_words, _by_suffix):
         masks, images, how = split(files)
         if images:
             message = (
@@ -218,13 +261,39 @@ def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]
     return files, [], []
 
 
+def _in_named_folders(files: list[str]) -> tuple[list[str], list[str]]:
+    """(files, stray ones): where folders named for masks and for images hold most files, the others are stray."""
+    named = [path for path in files if _in_folder(path, is_mask_folder) or _in_folder(path, is_image_folder)]
+    if len(named) == len(files) or not named:
+        return files, []
+    masks, images, _ = _by_folder(named)
+    if not images or len(files) - len(named) > len(masks):
+        return files, []
+    return named, sorted(set(files) - set(named))
+
+
+def _in_folder(path: str, named: Callable[[str], bool]) -> bool:
+    """Whether a file lies in a folder of that name, at any depth."""
+    return any(map(named, path.split("/")[:-1]))
+
+
 def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
     """Tell images from masks by folders named so: ``images/`` beside ``masks/``."""
-    masks = [path for path in files if any(map(is_mask_folder, PurePosixPath(path).parts[:-1]))]
-    images = [path for path in files if any(map(is_image_folder, PurePosixPath(path).parts[:-1]))]
+    masks = [path for path in files if _in_folder(path, is_mask_folder)]
+    images = [path for path in files if _in_folder(path, is_image_folder)]
     if not masks or not images or set(masks) & set(images) or len(masks) + len(images) != len(files):
         return files, [], ""
     return masks, images, "they lie in folders named for images, beside folders named for masks"
+
+
+def _by_words(files: list[str]) -> tuple[list[str], list[str], str]:
+    """Tell images from masks by words in names: ``a_sat.jpg`` beside ``a_mask.png``."""
+    masks, images = images_by_words(files)
+    return (
+        (masks, images, "a word tells the masks, and each has an image of its name")
+        if images
+        else (files, [], "")
+    )
 
 
 def _by_suffix(files: list[str]) -> tuple[list[str], list[str], str]:
@@ -306,7 +375,7 @@ def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
     return codes, found
 
 
-def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:
+def _skipped_findings(hidden: list[str], broken: list[str], closed: list[str]) -> list[Issue]:
     found = []
     if hidden:
         text = f"{len(hidden)} hidden or system files and folders are skipped: {some(hidden)}"
@@ -314,4 +383,7 @@ def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:
     if broken:
         text = f"{len(broken)} links lead nowhere: {some(broken)}. Restore their targets or remove them"
         found.append(Issue("warning", "broken-links", text))
+    if closed:
+        text = f"{len(closed)} folders can't be listed: {some(closed)}. What they hold is not measured; mend that"
+        found.append(Issue("error", "folders-not-read", text))
     return found

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from shapeprof.labelmap import Issue
@@ -14,12 +15,12 @@ SHARED = 0.9  # chosen: share of a form's files that must be there in a better f
 _PLAIN, _NAMED, _UNNAMED, _OBJECTS, _PREVIEW = 1, 2, 3, 5, 9  # ranks; the smallest is read
 _CITYSCAPES = {"labelids": 0, "labeltrainids": 1, "instanceids": _OBJECTS, "instancetrainids": 6, "color": 9}
 _OBJECT_WORDS = frozenset({"instance", "instances", "object", "objects"})
-_PREVIEW_WORDS = frozenset(
-    "color colors colour colours colored coloured rgb vis viz visual visuals visualization visualizations "
-    "visualisation visualisations overlay overlays preview previews blend blended rendered render debug "
-    "thumb thumbs thumbnail thumbnails human".split()
-)
 _TONES = frozenset({"color", "colors", "colour", "colours", "colored", "coloured", "rgb"})  # may be the masks
+_TO_LOOK_AT = """
+    vis viz visual visuals visualization visualizations visualisation visualisations overlay overlays preview
+    previews blend blended rendered render debug thumb thumbs thumbnail thumbnails human
+"""
+_PREVIEW_WORDS = _TONES | frozenset(_TO_LOOK_AT.split())
 _ENDING = re.compile(r"(.+?)[ ._-]+([A-Za-z]+)")
 _WHY = {
     0: "labelIds hold the class of every pixel; the other forms add objects to it, or are to look at",
@@ -36,6 +37,7 @@ class _Form:
 
     rank: int
     files: dict[str, str] = field(default_factory=dict)  # key to path
+    folders: set[str] = field(default_factory=set)  # folders of keys: of images, where a file is one object
 
 
 def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[list[str], Issue | None]:
@@ -46,7 +48,9 @@ def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[l
     forms: dict[str, _Form] = {}
     for path in files:
         key, rank, shown = _form_of(path, is_mask_folder)
-        forms.setdefault(shown, _Form(rank)).files[key] = path
+        form = forms.setdefault(shown, _Form(rank))
+        form.files[key] = path
+        form.folders.add(key.rpartition("/")[0])
     kept: list[str] = []
     instead: dict[str, list[str]] = defaultdict(list)  # form that is read, to those it is read for
     for shown in sorted(forms, key=lambda s: (forms[s].rank, s)):
@@ -75,7 +79,7 @@ def _covers(best: _Form, other: _Form, shown: str) -> bool:
         return False  # what has no name may be the images, and a coloured copy the masks
     if other.rank == _UNNAMED:
         return False
-    common = sum(1 for key in other.files if key in best.files)
+    common = sum(1 for key in other.files if key in best.files or key in best.folders)
     return common >= SHARED * len(other.files)
 
 
@@ -90,15 +94,17 @@ def _form_of(path: str, is_mask_folder: Callable[[str], bool]) -> tuple[str, int
             ranks.append(rank)
             folder = parts.pop(i) + "/"
             break
-    if match := _ENDING.fullmatch(stem):
+    while match := _ENDING.fullmatch(stem):
         rank = _rank_of_ending(match[2], is_mask_folder)
-        if rank is not None:
-            ranks.append(rank)
-            ending = stem[len(match[1]) :]
-            stem = match[1]
+        if rank is None:
+            break
+        ranks.append(rank)
+        ending = stem[len(match[1]) :] + ending
+        stem = match[1]
     return "/".join([*parts, stem]), max(ranks, default=_UNNAMED), folder + ending
 
 
+@lru_cache(maxsize=4096)
 def _rank_of_folder(name: str, is_mask_folder: Callable[[str], bool]) -> int | None:
     words = set(_words(name))
     mask = is_mask_folder(name) or any(map(is_mask_folder, words))
@@ -111,6 +117,7 @@ def _rank_of_folder(name: str, is_mask_folder: Callable[[str], bool]) -> int | N
     return _NAMED if name.lower().startswith("segmentationclass") else None
 
 
+@lru_cache(maxsize=4096)
 def _rank_of_ending(word: str, is_mask_folder: Callable[[str], bool]) -> int | None:
     lower = word.lower()
     if lower in _CITYSCAPES:

@@ -12,6 +12,7 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import Kind, ReadOptions
+from shapeprof.sources.instance_ids import draft_numbered, numbered_classes
 from shapeprof.sources.survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
@@ -50,6 +51,8 @@ class Draft:
     palette: dict[int, int] = field(default_factory=dict)  # index to 0xRRGGBB
     instances: bool = False
     soft_share: float = 1.0  # of pixels between levels, above which a mask is reported
+    divisor: int = 0
+    things: tuple[int, ...] = ()
     reasons: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
@@ -207,21 +210,11 @@ def _looks_instance(seen: list[Observation], folder_name: str) -> bool:
     if not counts or any(observation.is_soft or observation.lossy for observation in seen):
         return False
     named = "instance" in folder_name.lower() and len(set(counts)) > 1
-    if all(_is_class_and_number(observation) for observation in seen):
+    if numbered_classes(seen):
         return True
     if max(counts) < (2 if named else INSTANCE_IDS):
         return False
     return median(dense) >= INSTANCE_DENSITY and len(set(counts)) > 1
-
-
-def _is_class_and_number(observation: Observation) -> bool:
-    """Whether values above 1000 are class * 1000 + number, as in Cityscapes instanceIds."""
-    numbers: dict[int, list[int]] = {}
-    for raw in observation.pixels:
-        numbers.setdefault(raw // 1000, []).append(raw % 1000)
-    numbers.pop(0, None)
-    several = any(len(found) > 1 for found in numbers.values())
-    return several and all(max(found) <= 2 * len(found) for found in numbers.values())
 
 
 def _instance(seen: list[Observation], values: list[int], options: ReadOptions) -> Draft:
@@ -234,14 +227,8 @@ def _instance(seen: list[Observation], values: list[int], options: ReadOptions) 
     )
     background = options.background if isinstance(options.background, int) else 0
     draft = Draft("instance", {background: 0}, set(options.ignored), instances=True, reasons=[why])
-    large = [raw for raw in values if raw >= 1000]
-    if large and len({raw // 1000 for raw in large}) > 1 and max(raw // 1000 for raw in large) <= 64:
-        text = (
-            f"values such as {shown(large, 4)} may be class * 1000 + number (Cityscapes instanceIds); the "
-            "class is not read from them yet: every object gets the class 'object', and values below 1000 "
-            "count as one object each. Use the label ids for classes"
-        )
-        draft.issues.append(Issue("warning", "class-in-instance-id", text))
+    if things := numbered_classes(seen):
+        draft_numbered(draft, seen, things, options)
     return draft
 
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from shapeprof.errors import UsageError
 from shapeprof.labelmap import ClassTable, Issue
-from shapeprof.sources.class_names import Parts, parts_of, says_classes
+from shapeprof.sources.class_names import Parts, parts_of, says_classes, without_part
 from shapeprof.sources.encoding import Encoding, Layout, ReadOptions
 from shapeprof.sources.folder import MaskFolder, some
-from shapeprof.sources.objects import holds_objects, merged_folder, object_folders
+from shapeprof.sources.objects import SURE, holds_objects, merged_folder, object_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,35 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
             "expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
-        raise UsageError(f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image")
-    if asked == "objects" or (options.instances is not False and holds_objects(folder)):
+        raise UsageError(
+            f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image"
+        )
+    sure = holds_objects(folder) if asked == "auto" and options.instances is not False else 0.0
+    if asked == "objects" or sure >= SURE:
         return _by_object(folder, asked == "objects")
+    if sure > 0:
+        text = (
+            "each file is read as a mask of its own; the folders may also hold one object per file, but too few to "
+            "tell (--layout objects reads each folder as one mask)"
+        )
+        return LaidOut(issues=(Issue("info", "maybe-objects", text),))
     return LaidOut()
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names that ``encoding`` reads: of pages, or of folders that hold a file per object."""
+    """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
     if encoding.pages == "stack":
         from shapeprof.sources.pages import unfolded
 
         return unfolded(folder, encoding)
-    return merged_folder(folder) if encoding.layout == "objects" else folder
+    if encoding.layout == "objects":
+        return merged_folder(folder)
+    if encoding.layout in ("files", "panoptic"):
+        return folder
+    parts = dict(encoding.part_ids)
+    return replace(
+        folder, image_names=tuple(without_part(path, encoding.layout, parts) for path in folder.files)
+    )
 
 
 @lru_cache(maxsize=8)
@@ -67,14 +83,10 @@ def plain(encoding: Encoding) -> Encoding:
 
 def _by_object(folder: MaskFolder, asked: bool) -> LaidOut:
     groups = object_folders(folder)
-    why = (
-        "as asked"
-        if asked
-        else "in those looked at the files are of one size, one piece each, and exclude each other"
-    )
+    why = "as asked" if asked else "as they are one piece each and exclude each other"
     text = (
-        f"{len(groups)} folders hold {sum(map(len, groups.values()))} files of one object each ({why}): each folder "
-        "is read as one mask with an instance per file (--layout files says otherwise)"
+        f"{len(groups)} folders hold {sum(map(len, groups.values())):,} files of one object each, {why}: "
+        "a folder is a mask, a file an instance (--layout files says otherwise)"
     )
     return LaidOut("objects", reasons=(text,))
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.apply_colour import colour_labels
 from shapeprof.sources.apply_grey import grey_labels
@@ -33,6 +34,34 @@ def read_mask(
     if encoding.layout != "files":
         return _laid_out(folder_root, relpath, encoding, train_size)
     return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
+
+
+def read_whole(
+    folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """Read the masks of one image, of a class each, as one label map; the smaller foreground lies above.
+
+    Raises:
+        UnreadableMask: one of them can't be read, or is of another size than the first.
+    """
+    maps = [read_mask(folder_root, path, encoding)[0] for path in relpaths]
+    if len(maps) == 1:
+        return maps[0], ()
+    background = encoding.classes.background
+    labels = maps[0].labels.copy()
+    shown = [m.labels != background for m in maps]
+    for i in sorted(range(len(maps)), key=lambda i: (-int(shown[i].sum()), relpaths[i])):
+        if shown[i].shape != labels.shape:
+            seen, first = (f"{m.labels.shape[1]} x {m.labels.shape[0]}" for m in (maps[i], maps[0]))
+            text = f"it has {seen} pixels, the mask of another class of its image ({relpaths[0]}) {first}"
+            raise UnreadableMask(relpaths[i], "size-mismatch", text)
+        labels[shown[i]] = maps[i].labels[shown[i]]
+    twice = int(np.sum(shown, axis=0, dtype=np.int64).clip(1).sum() - labels.size)
+    issues: tuple[Issue, ...] = ()
+    if twice:
+        text = f"{twice} px lie in masks of two classes; one index mask holds one: that of the smaller mask"
+        issues = (Issue("warning", "classes-overlap", text, relpaths[0]),)
+    return replace(maps[0], labels=labels), issues
 
 
 def _laid_out(

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _FOLDERS, _FILES = 8, 32  # chosen: how many folders, and files in each, are looked at
 _OVERLAP = 0.02  # chosen: share of the foreground that may lie in two files of a folder
 _ONE_PIECE = 0.9  # chosen: share of files whose largest piece holds as much of the foreground
-_SPLITS = frozenset("train training val valid validation test testing dev".split())
+SURE = 3.0  # chosen: if files lay anywhere, none of 3 expected pairs would overlap in 5 % of sets
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 
 
 def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
@@ -35,18 +36,25 @@ def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
     return dict(groups)
 
 
-def holds_objects(folder: MaskFolder) -> bool:
-    """Whether folders hold binary masks of one object each.
+def holds_objects(folder: MaskFolder) -> float:
+    """How sure it is that folders hold binary masks of one object each, from 0; from ``SURE`` on it is taken so.
 
-    That is: several folders, most of several files, not named as parts of a data set; in those looked at every
-    file is of one size, none is empty, nearly each is one piece, and their foregrounds exclude each other.
+    0 unless there are several folders, most of several files and not named as parts of a data set, and in those
+    looked at every file is of one size, none is empty, nearly each is one piece, and their foregrounds exclude each
+    other. Then it is the number of pairs of files that would overlap if they lay anywhere: two spots of the shares
+    p and q of a mask meet with a probability of about (sqrt(p) + sqrt(q))^2.
     """
     groups = object_folders(folder)
     several = {name: files for name, files in groups.items() if len(files) > 1}
-    if len(groups) < 2 or len(several) * 2 < len(groups) or all(_says_part(name) for name in groups):
-        return False
-    chosen = sample_order(several)[:_FOLDERS]
-    return all(_exclude_each_other(folder, sample_order(several[name])[:_FILES]) for name in chosen)
+    if len(groups) < 2 or len(several) * 2 < len(groups) or any(_says_part(name) for name in groups):
+        return 0.0
+    total = 0.0
+    for name in sample_order(several)[:_FOLDERS]:
+        found = _expected_meetings(folder, sample_order(several[name])[:_FILES])
+        if found is None:
+            return 0.0
+        total += found
+    return total
 
 
 def _says_part(name: str) -> bool:
@@ -55,12 +63,14 @@ def _says_part(name: str) -> bool:
     return all(part.lower() in _SPLITS or is_mask_folder(part) or is_image_folder(part) for part in parts)
 
 
-def _exclude_each_other(folder: MaskFolder, files: list[str]) -> bool:
+def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
+    """Pairs of ``files`` that would overlap by chance; None when they do, or are no single objects."""
     import numpy as np
 
     from shapeprof.sources.decode import decode
 
-    drawn, overlap, total, whole = None, 0, 0, 0
+    drawn, overlap, whole = None, 0, 0
+    shares: list[float] = []
     for path in files:
         try:
             values = decode(read_bytes(folder.root, path), path).values
@@ -70,12 +80,16 @@ def _exclude_each_other(folder: MaskFolder, files: list[str]) -> bool:
         if drawn is None:
             drawn = np.zeros_like(mask)
         if mask.shape != drawn.shape or not 0 < mask.mean() <= 0.5:
-            return False
+            return None
         overlap += int((mask & drawn).sum())
-        total += int(mask.sum())
+        shares.append(float(mask.mean()))
         whole += _is_one_piece(mask)
         drawn |= mask
-    return total > 0 and overlap <= _OVERLAP * total and whole >= _ONE_PIECE * len(files)
+    if drawn is None or overlap > _OVERLAP * sum(shares) * drawn.size or whole < _ONE_PIECE * len(shares):
+        return None
+    side = np.sqrt(shares)
+    meet = np.minimum(np.add.outer(side, side) ** 2, 1.0)
+    return float(np.triu(meet, 1).sum())
 
 
 def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
@@ -88,10 +102,22 @@ def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
 
 
 def merged_folder(folder: MaskFolder) -> MaskFolder:
-    """``folder`` with a name for each folder of objects; files in no folder keep theirs."""
+    """``folder`` with a name for each folder of objects; files in no folder keep theirs.
+
+    The folder ``a/masks`` belongs to the image ``a``.
+    """
     groups = object_folders(folder)
     alone = [path for path in folder.files if PurePosixPath(path).parent.as_posix() == "."]
-    return replace(folder, files=tuple(sorted([*groups, *alone])), stored=folder.stored)
+    names = tuple(sorted([*groups, *alone]))
+    images = tuple(_image_name(name) if name in groups else name for name in names)
+    return replace(folder, files=names, stored=folder.stored, image_names=images)
+
+
+def _image_name(name: str) -> str:
+    parts = list(PurePosixPath(name).parts)
+    while len(parts) > 1 and is_mask_folder(parts[-1]):
+        parts.pop()
+    return "/".join(parts) + ".png"
 
 
 def object_files(root: Path, name: str) -> list[str]:
@@ -102,7 +128,9 @@ def object_files(root: Path, name: str) -> list[str]:
         text = f"the folder of its objects can't be listed ({error.strerror}); check its permissions"
         raise UnreadableMask(name, "not-readable", text) from None
     suffixes = {file: PurePosixPath(file).suffix.lower() for file in found}
-    return sorted(f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES)
+    return sorted(
+        f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES
+    )
 
 
 def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
@@ -146,7 +174,9 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
     instances = np.zeros(shape, np.uint16 if len(files) < 65536 else np.uint32)
     for _, number, mask in sorted(whole, key=lambda item: (-item[0], item[1])):
         instances[mask] = number
-    return LabelMap((instances > 0).astype(np.uint8), encoding.classes, name, instances, digest.hexdigest()), (
+    return LabelMap(
+        (instances > 0).astype(np.uint8), encoding.classes, name, instances, digest.hexdigest()
+    ), (
         *issues,
         *_overlap(name, whole, instances),
     )
@@ -168,7 +198,8 @@ def _overlap(
     total, visible = sum(area for area, _, _ in whole), int(seen[1:].sum())
     issues = []
     if total > visible:
-        text = f"{(total - visible) / visible:.2%} of its objects' pixels lie in two of them; the smaller one is shown"
+        pixels = total - visible
+        text = f"{pixels} px ({pixels / visible:.2%}) of its objects lie in two of them; the smaller one is shown"
         text += f"; {len(hidden)} objects lie wholly under others" if hidden else ""
         issues.append(Issue("warning" if hidden else "info", "objects-overlap", text, name))
     if empty:

@@ -20,7 +20,7 @@ from shapeprof.sources.decode import decode, members
 from shapeprof.sources.encoding import Encoding, Pages, ReadOptions
 from shapeprof.sources.folder import MaskFolder
 from shapeprof.sources.layout import LaidOut
-from shapeprof.sources.members import CONTAINER_SUFFIXES, member_name
+from shapeprof.sources.members import CONTAINER_SUFFIXES, member_name, split_name
 from shapeprof.sources.survey import read_bytes, sample_order
 
 # All chosen. Few planes that are alike in number and kind in several files are classes; see ``_relation``.
@@ -108,10 +108,12 @@ def class_pages(found: PagesFound, options: ReadOptions) -> LaidOut:
 def unfolded(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     """``folder`` with the names of all pages in place of the files that hold them.
 
-    A file that can't be read stays, so that it is counted when it is read.
+    Masks of one class each belong to the image of their file. A file that can't be read stays, so that it is counted
+    when it is read.
     """
-    names = [name for path in folder.files for name in _names(folder, path, encoding.max_pixels)]
-    return replace(folder, files=tuple(sorted(names)), stored=folder.stored)
+    names = sorted(name for path in folder.files for name in _names(folder, path, encoding.max_pixels))
+    images = [split_name(name)[0] for name in names] if encoding.layout == "class-pages" else names
+    return replace(folder, files=tuple(names), image_names=tuple(images))
 
 
 def _names(folder: MaskFolder, path: str, limit: int) -> list[str]:

@@ -67,6 +67,8 @@ def _laid_out(
 
 def _mapped(raster: RasterRuns, encoding: Encoding) -> Any:
     """(row, start, class id, instance id) of the runs; None where pixels must be looked at."""
+    if encoding.divisor:
+        return None
     if encoding.instances:
         return _merged(raster.row, raster.start, *_objects(raster, encoding))
     read = {"colour": _classes_of_colours, "palette": _classes_of_indices}.get(

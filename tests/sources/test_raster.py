@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from png_files import GREY, PALETTE, write_png
+from png_files import GREY, PALETTE, assemble, write_png
 from written import blocks, codes, colours, labels, look, save, save_palette
 
 from shapeprof.errors import UnreadableMask, UsageError
@@ -266,17 +267,34 @@ def test_no_background_at_all(tmp_path: Path) -> None:
 
 def test_the_limit_of_pixels(tmp_path: Path) -> None:
     for name in ("a.png", "a.tif", "a.bmp"):
-        save(tmp_path / name, blocks(0, 1, size=64))
-    np.save(tmp_path / "a_mask.npy", blocks(0, 1, size=64))
-    save(tmp_path / "small.png", blocks(0, 1))
+        save(tmp_path / "masks" / name, blocks(0, 1, size=64))
+    np.save(tmp_path / "masks" / "a.npy", blocks(0, 1, size=64))
+    save(tmp_path / "masks" / "small.png", blocks(0, 1))
     folder, encoding = look(tmp_path, max_pixels=1000)
     assert len(folder.files) == 5
-    for name in set(folder.files) - {"small.png"}:
+    for name in set(folder.files) - {"masks/small.png"}:
         for read in (read_mask, read_runs):
             with pytest.raises(UnreadableMask, match=r"limit of 1,000.*--max-pixels") as caught:
                 read(tmp_path, name, encoding)
             assert caught.value.code == "too-large"
-    assert (labels(tmp_path, "a.tif", look(tmp_path, max_pixels=64 * 64)[1]) == blocks(0, 1, size=64)).all()
+    _, raised = look(tmp_path, max_pixels=64 * 64)
+    assert (labels(tmp_path, "masks/a.tif", raised) == blocks(0, 1, size=64)).all()
+
+
+def test_a_mask_beyond_the_default_limit(tmp_path: Path) -> None:
+    """24,000 x 24,000 pixels of 1 bit, 577 million, in a file of 70 KB: read as runs when it is asked for."""
+    side = 24_000
+    packer = zlib.compressobj(9)
+    row = b"\0" + bytes(side // 8)
+    stream = b"".join(packer.compress(row) for _ in range(side - 1))
+    stream += packer.compress(b"\0" + b"\xff" * (side // 8)) + packer.flush()
+    (tmp_path / "large.png").write_bytes(assemble((side, side), 1, GREY, stream))
+    save(tmp_path / "small.png", blocks(0, 255))
+    _, encoding = look(tmp_path)
+    with pytest.raises(UnreadableMask, match=r"24000 x 24000 pixels, more than the limit of 536,870,912"):
+        read_runs(tmp_path, "large.png", encoding)
+    found, _ = read_runs(tmp_path, "large.png", look(tmp_path, max_pixels=10**9)[1])
+    assert found.value.tolist() == [0] * (side - 1) + [1]
 
 
 def test_memory_that_ends_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
