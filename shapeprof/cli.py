@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
 from .errors import InputError, PairingError, ShapeprofError, UsageError
 from .labelmap import Issue
+from .sources.encoding import MAX_PIXELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,9 +34,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Masks = Annotated[Path, typer.Argument(metavar="MASKS", help="Folder of mask images, searched recursively.")]
+Masks = Annotated[
+    str,
+    typer.Argument(
+        metavar="MASKS",
+        help="Folder of mask images, searched recursively; a text file that lists them; or a URL.",
+    ),
+]
 Source = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan."
     ),
@@ -54,7 +61,17 @@ Background = Annotated[
 ]
 Ignore = Annotated[
     str | None,
-    typer.Option("--ignore-index", metavar="VALUE|none", help="Raw value that belongs to no class."),
+    typer.Option(
+        "--ignore-index", metavar="VALUES|none", help="Raw values that belong to no class: 255 or 254,255."
+    ),
+]
+Invert = Annotated[bool, typer.Option("--invert", help="Of two values, swap foreground and background.")]
+Pages = Annotated[
+    Literal["auto", "stack", "classes"],
+    typer.Option("--pages", help="What the pages of a file are: a stack of masks, or classes of one mask."),
+]
+MaxPixels = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Pixels of a file beyond which it is not read.")
 ]
 Instances = Annotated[
     bool | None,
@@ -76,6 +93,24 @@ Part = Annotated[
 TrainSize = Annotated[
     int | None,
     typer.Option(min=8, metavar="N", help="Measure with the shorter side resized to N px. Default: native."),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="GLOB", help="Which files are the masks, as '*_labelIds.png'. Default: by their names."
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="files|objects|classes",
+        help="What a file holds: a mask, one object of its folder's mask, or the class that its name tells.",
+        show_default="detected",
+    ),
+]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain-input", help="Show what each file is read as, and why; measure nothing."),
 ]
 Floor = Annotated[
     int, typer.Option(min=1, metavar="PX", help="Objects under this area are counted, not measured.")
@@ -142,6 +177,9 @@ def scan(
     exclude: Exclude = None,
     merge: Merge = None,
     sample: Part = 0,
+    invert: Invert = False,
+    pages: Pages = "auto",
+    max_pixels: MaxPixels = MAX_PIXELS,
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
@@ -153,12 +191,27 @@ def scan(
     rules: RulesFile = None,
     memory: Memory = 8.0,
     workers: Workers = 0,
+    pattern: Pattern = None,
+    layout: Layout = None,
+    explain_input: Explain = False,
     as_json: Json = False,
 ) -> None:
     """Measure a folder of masks; report the network they ask for, and why."""
     options = _scan_options(
-        (classes, background, ignore_index, instances, train_size),
-        (exclude, merge),
+        {
+            "classes": classes,
+            "background": background,
+            "ignore_index": ignore_index,
+            "instances": instances,
+            "exclude": exclude,
+            "merge": merge,
+            "train_size": train_size,
+            "pattern": pattern,
+            "layout": layout,
+            "invert": invert,
+            "pages": pages,
+            "max_pixels": max_pixels,
+        },
         sample=sample,
         floor=floor,
         survival_sample=survival_sample,
@@ -169,19 +222,23 @@ def scan(
         workers=workers,
     )
     thresholds = _thresholds(rules, tolerance)
+    place = _local(masks)
+    if explain_input:
+        _explain_input(place, options, as_json)
+        return
     from .output import default_output
 
-    out = output or default_output(masks)
+    out = output or default_output(place)
     if images is not None and not images.is_dir():
         raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
-    profile, seconds = _scanned(masks, options, out, as_json)
+    profile, seconds = _scanned(place, options, out, as_json)
     if images is not None:
-        profile = _with_pairs(profile, masks, images, group)
+        profile = _with_pairs(profile, place, images, group)
     recommendation = _recommended(profile, thresholds, memory)
     _show(
         profile,
         recommendation,
-        str(masks),
+        masks,
         out,
         images,
         _again(output, tolerance, rules, memory, out),
@@ -200,10 +257,10 @@ def report(
 ) -> None:
     """Show the report again. Scans only when no scan of these masks is kept."""
     thresholds = _thresholds(rules, tolerance)
-    profile, out = _profile_of(source, None)
+    profile, out = _profile_of(_local(source), None)
     recommendation = _recommended(profile, thresholds, memory)
     again = _again(None, tolerance, rules, memory, out)
-    _show(profile, recommendation, str(source), out, None, again, float("nan"), as_json)
+    _show(profile, recommendation, source, out, None, again, float("nan"), as_json)
 
 
 @app.command()
@@ -222,22 +279,40 @@ def export(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    invert: Invert = False,
+    pages: Pages = "auto",
+    max_pixels: MaxPixels = MAX_PIXELS,
     train_size: TrainSize = None,
     tolerance: Tolerance = None,
     rules: RulesFile = None,
     memory: Memory = 8.0,
     workers: Workers = 0,
+    pattern: Pattern = None,
+    layout: Layout = None,
     as_json: Json = False,
 ) -> None:
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
     thresholds = _thresholds(rules, tolerance)
-    read = (classes, background, ignore_index, instances, train_size)
-    asked = any(value is not None for value in read)
-    profile, _ = _profile_of(source, _scan_options(read, workers=workers) if asked else None)
+    read = {
+        "classes": classes,
+        "background": background,
+        "ignore_index": ignore_index,
+        "instances": instances,
+        "train_size": train_size,
+        "pattern": pattern,
+        "layout": layout,
+        "invert": invert,
+        "pages": pages,
+        "max_pixels": max_pixels,
+    }
+    usual = (None, False, "auto", MAX_PIXELS)
+    asked = any(value not in usual for value in read.values())
+    place = _local(source)
+    profile, _ = _profile_of(place, _scan_options(read, workers=workers) if asked else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
-    root = masks or (source if source.is_dir() and not (source / "profile.json").is_file() else None)
+    root = masks or (place if place.is_dir() and not (place / "profile.json").is_file() else None)
     with _progress("Writing masks") as progress:
         result = exporter.export_model(
             profile,
@@ -292,20 +367,12 @@ def explain(
 # Parsing --------------------------------------------------------------------------------------
 
 
-def _scan_options(
-    read: tuple[str | None, str | None, str | None, bool | None, int | None],
-    regrouping: tuple[list[str] | None, list[str] | None] = (None, None),
-    **measuring: Any,
-) -> ScanOptions:
-    """The options as typed.
-
-    ``read``: --classes, --background, --ignore-index, --instances and --train-size; ``regrouping``: --exclude-class and
-    --merge-classes.
-    """
+def _scan_options(read: dict[str, Any], **measuring: Any) -> ScanOptions:
+    """``read``: fields of ``ReadOptions``, as typed."""
     from .shards import ScanOptions
     from .sources import ReadOptions
 
-    classes, background, ignore_index, instances, train_size = read
+    classes = read["classes"]
     names, file = None, None
     if classes is not None:
         if Path(classes).is_file():
@@ -314,17 +381,28 @@ def _scan_options(
             names = tuple(part.strip() for part in classes.split(","))
         else:
             raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
-    options = ReadOptions(
-        classes=names,
-        class_file=file,
-        background=_raw("--background", background),
-        ignore_index=_raw("--ignore-index", ignore_index),
-        instances=instances,
-        train_size=train_size,
-        exclude=tuple(regrouping[0] or ()),
-        merge=tuple(regrouping[1] or ()),
-    )
-    return ScanOptions(options, **measuring)
+    settled = {
+        "classes": names,
+        "class_file": file,
+        "background": _raw("--background", read["background"]),
+        "ignore_index": _raws("--ignore-index", read["ignore_index"]),
+        "layout": _layout(read["layout"]),
+        "exclude": tuple(read.get("exclude") or ()),
+        "merge": tuple(read.get("merge") or ()),
+    }
+    return ScanOptions(ReadOptions(**{**read, **settled}), **measuring)
+
+
+def _raws(option: str, text: str | None) -> Any:
+    if text is None or "," not in text:
+        return _raw(option, text)
+    return tuple(_raw(option, part.strip()) for part in text.split(","))
+
+
+def _layout(text: str | None) -> Any:
+    if text is not None and text not in ("files", "objects", "classes"):
+        raise UsageError(f"--layout {text}: expected files, objects or classes")
+    return text or "auto"
 
 
 def _raw(option: str, text: str | None) -> Any:
@@ -366,6 +444,30 @@ def _again(
 # Calling --------------------------------------------------------------------------------------
 
 
+def _local(place: str) -> Path:
+    """The path that was typed; of a URL, that of the copy that is fetched."""
+    from .sources.remote import fetched, is_url
+
+    if not is_url(place):
+        return Path(place)
+    with _progress("Fetching") as progress:
+        return fetched(place, progress)
+
+
+def _explain_input(masks: Path, options: ScanOptions, as_json: bool) -> None:
+    """Show what the masks would be read as; where that can't be told, end as a scan would."""
+    from .report.input import input_to_json, render_input
+    from .sources.explain import SHOWN, explain_input
+
+    found = explain_input(masks, options.read, None if as_json else SHOWN)
+    if as_json:
+        typer.echo(input_to_json(found))
+    else:
+        _console(sys.stdout).print(render_input(found))
+    if found.problem is not None:
+        raise typer.Exit(getattr(found.problem, "exit_code", 1))
+
+
 def _scanned(masks: Path, options: ScanOptions, out: Path, quiet: bool = False) -> tuple[Profile, float]:
     import time
 
@@ -392,14 +494,17 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
     """The profile, with what pairing its masks with images finds; shown, not kept."""
     from dataclasses import replace
 
-    from .sources import find_masks, pair
+    from .sources import Encoding, ReadOptions, find_masks, pair, regrouped
 
     try:
-        pairing = pair(find_masks(masks), images, group_pattern=group)
+        folder = find_masks(masks, ReadOptions.of_files(profile.arguments))
+        folder = regrouped(folder, Encoding.from_dict(profile.encoding))
+        pairing = pair(folder, images, group_pattern=group)
     except PairingError as error:
         found: tuple[Issue, ...] = (Issue("warning", "images-do-not-match", str(error)),)
     else:
-        pairs = f"{len(pairing.pairs):,} of {profile.ledger.files:,} masks have their image"
+        paired = sum(1 + len(item.more) for item in pairing.pairs)
+        pairs = f"{paired:,} of {profile.ledger.files:,} masks have their image"
         found = (*pairing.issues, Issue("info", "images-paired", f"{pairs} ({pairing.rule})"))
     return replace(profile, issues=(*profile.issues, *found))
 
@@ -410,12 +515,14 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     from .output import default_output
     from .scan import kept_profile
     from .shards import ScanOptions
+    from .sources.lists import is_list
 
-    file = source / "profile.json" if source.is_dir() else source
+    file = source / "profile.json" if source.is_dir() or is_list(source) else source
     if file.is_file() and options is not None:
         raise UsageError(
             f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
-            f"with other options (--classes, --background, --ignore-index, --instances, --train-size)"
+            f"with other options (--classes, --background, --ignore-index, --instances, --invert, --pages, "
+            f"--max-pixels, --train-size, --pattern, --layout)"
         )
     if file.is_file():
         return profile_file.load(file), file.parent

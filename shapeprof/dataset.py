@@ -18,7 +18,7 @@ from .errors import InputError, OutputError, UnreadableMask
 from .labelmap import Issue, LabelMap
 from .profile import Profile
 from .shards import smallest_hashes
-from .sources import Encoding, MaskFolder, Pair, Pairing, find_masks, pair, read_mask
+from .sources import Encoding, MaskFolder, Pair, Pairing, ReadOptions, find_masks, pair, read_whole, regrouped
 from .spec import InputSpec, SplitSpec
 
 IMAGE_SAMPLE = 64  # images behind mean, std and channel count
@@ -62,11 +62,12 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
         InputError: the masks are no longer there. PairingError: no image matches.
     """
     root = masks or Path(profile.log.get("masks", ""))
-    if not root.is_dir():
+    if not root.exists():
         raise InputError(
             f"{root}: the masks of this profile are no longer there; give their folder with --masks"
         )
-    folder = find_masks(root)
+    folder = find_masks(root, ReadOptions.of_files(profile.arguments))
+    folder = regrouped(folder, Encoding.from_dict(profile.encoding))
     pairing = pair(folder, images, group_pattern=group)
     split_of, source = _split(pairing)
     return Matched(folder, images, pairing, split_of, source)
@@ -143,6 +144,7 @@ def write_dataset(
     """Write every mask that is no plain index PNG below ``out/masks``; ``ids``: class ids to exported ids."""
     encoding = Encoding.from_dict(profile.encoding)
     table = _table(ids)
+    called = dict(zip(matched.masks.files, matched.masks.image_names, strict=True))
     rows: list[Row] = []
     issues: list[Issue] = []
     rewritten = 0
@@ -150,13 +152,14 @@ def write_dataset(
         path = matched.masks.root / item.mask
         if not _is_plain(encoding, item.mask, ids):
             try:
-                label_map, _ = read_mask(matched.masks.root, item.mask, encoding, None)
+                label_map, overlap = read_whole(matched.masks.root, (item.mask, *item.more), encoding)
             except UnreadableMask as error:
                 issues.append(
                     Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask)
                 )
                 continue
-            path = out / "masks" / Path(item.mask).with_suffix(".png")
+            issues += overlap
+            path = out / "masks" / Path(called[item.mask]).with_suffix(".png")
             write(path, _index_png(label_map, table))
             rewritten += 1
         mask = path.relative_to(out).as_posix() if path.is_relative_to(out) else path.resolve().as_posix()
@@ -176,6 +179,7 @@ def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
         and not encoding.equal_channels
         and not encoding.instances
     )
+    exact = exact and encoding.layout == "files"
     stored = encoding.kind in ("index", "binary") and path.lower().endswith(".png")
     return same and exact and stored and set(encoding.ignored) <= {255}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from .kernel import cache_folder
 from .metrics.columns import COLUMNS
 from .shards import ObjectRows
 from .sources import Encoding, MaskFolder
+from .sources.members import split_name
 
 OUR_FILES = {"profile.json", "objects.parquet", "log.json", "shards"} | {
     f"{name}.part" for name in ("profile.json", "objects.parquet", "log.json")
@@ -51,13 +53,34 @@ def prepare_output(out: Path) -> None:
         ) from None
 
 
-def file_states(folder: MaskFolder) -> dict[str, str]:
-    """Size and modification time of every mask: what is measured holds as long as they do not change."""
+def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
+    """The state of what is stored of every mask: what is measured holds as long as it does not change.
+
+    Size and modification time of its file, or of the files that its folder holds; of masks that are drawn from
+    documents those of all documents. ``document``: a file that every mask depends on, relative to the folder.
+    """
+    common = _state(folder.root / document) if document else ""
+    on_disk: dict[str, str] = {}
+    inside: dict[str, list[str]] = defaultdict(list)  # states of the files directly in a folder
+    for path in folder.stored:
+        on_disk[path] = _state(folder.root / path) + common
+        inside[path.rpartition("/")[0]].append(f"{path} {on_disk[path]}")
+    whole = _digest(f"{path} {state}" for path, state in on_disk.items())
     states = {}
-    for path in folder.files:
-        status = (folder.root / path).stat()
-        states[path] = f"{status.st_size}-{status.st_mtime_ns}"
+    for name in folder.files:
+        state = on_disk.get(name) or on_disk.get(split_name(name)[0])  # one of a file of several
+        states[name] = state or (_digest(inside[name]) if name in inside else whole)
     return states
+
+
+def _state(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    text = "\n".join(lines).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def folder_state(states: dict[str, str]) -> str:

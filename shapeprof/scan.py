@@ -18,7 +18,7 @@ from .labelmap import Issue
 from .output import RowWriter, default_output, file_states, folder_state, prepare_output, write_text
 from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
-from .sources import Encoding, MaskFolder, detect, find_masks
+from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, regrouped
 from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards, tidy
 from .workers import prepare, results
 
@@ -48,14 +48,15 @@ def scan_masks(
     started = time.time()
     if options.group is not None:
         group_regex(options.group)
-    folder = _part(find_masks(masks), options.sample)
+    folder = find_masks(masks, options.read)
     workers = _workers(folder, options)
     if workers > 1:
         prepare()
     encoding = detect(folder, options.read)
+    folder = _part(regrouped(folder, encoding), options.sample)
     out = out or default_output(masks)
     prepare_output(out)
-    states = file_states(folder)
+    states = file_states(folder, encoding.document)
     plan, unused = _plan(folder, encoding, options, states, out / "shards")
     if progress:
         progress(0, len(folder.files))
@@ -205,7 +206,7 @@ def _workers(folder: MaskFolder, options: ScanOptions) -> int:
     """Processes to use: as asked; else one per core, or this one alone for a small set."""
     if options.workers:
         return options.workers
-    size = sum((folder.root / path).stat().st_size for path in folder.files)
+    size = sum((folder.root / path).stat().st_size for path in folder.stored)
     return 1 if size < SMALL_SET else os.cpu_count() or 1
 
 
@@ -219,5 +220,7 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     same = json.dumps(profile.arguments, sort_keys=True) == json.dumps(wanted, sort_keys=True)
     if not same or profile.tool_version != __version__:
         return None
-    folder = _part(find_masks(masks), profile.arguments.get("sample", 0))
-    return profile if profile.log.get("state") == folder_state(file_states(folder)) else None
+    encoding = Encoding.from_dict(profile.encoding)
+    folder = regrouped(find_masks(masks, ReadOptions.of_files(profile.arguments)), encoding)
+    states = file_states(_part(folder, profile.arguments.get("sample", 0)), encoding.document)
+    return profile if profile.log.get("state") == folder_state(states) else None

@@ -77,13 +77,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"
 
 
-def printable(text: str) -> str:
-    """``text`` with control characters and undecodable bytes shown as escapes, and cut at 200 characters."""
+def printable(text: str, limit: int = 200) -> str:
+    """``text`` with control characters and undecodable bytes shown as escapes, and cut at ``limit`` characters."""
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
     )
     shown = shown.encode("utf-8", "backslashreplace").decode()
-    return shown if len(shown) <= 200 else shown[:120] + "..." + shown[-77:]
+    return shown if len(shown) <= limit else shown[: limit - 80] + "..." + shown[-77:]
 
 
 def plural(n: int, noun: str) -> str:

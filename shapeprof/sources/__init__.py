@@ -24,6 +24,8 @@ __all__ = [
     "pair",
     "read_mask",
     "read_runs",
+    "read_whole",
+    "regrouped",
 ]
 
 
@@ -35,6 +37,13 @@ def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     return reclass.reclassed(detection.detect(folder, options), options)
 
 
+def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
+    """``folder`` with the names of the masks that ``encoding`` reads; see ``sources.layout``."""
+    from shapeprof.sources import layout
+
+    return layout.regrouped(folder, encoding)
+
+
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
@@ -43,6 +52,15 @@ def read_mask(
 
     label_map, issues = masks.read_mask(folder_root, relpath, encoding, train_size)
     return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
+
+
+def read_whole(
+    folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.masks``."""
+    from shapeprof.sources import masks
+
+    return masks.read_whole(folder_root, relpaths, encoding)
 
 
 def read_runs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from shapeprof.runmap import IGNORED
 from shapeprof.sources.decode import Raster, equal_channels, pack
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.folder import some
+from shapeprof.sources.grey import between_levels
 from shapeprof.sources.survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
@@ -174,17 +175,18 @@ def _second_look(
     share = float(counts[strange].sum()) / values.size
     held = [int(raw) for raw in np.flatnonzero(counts)]
     if encoding.levels:
-        if share > MAX_SOFT:
-            raise _refused(
-                path, f"{share:.0%} of its pixels between the levels", some(map(str, encoding.levels))
-            )
-        return labels, ()
+        return labels, _soft_findings(dict(zip(held, counts[held].tolist(), strict=True)), encoding, path)
     if encoding.kind == "binary" and len(strange) == 1 and set(held) <= {0, *strange}:
         text = (
             f"its foreground is {strange[0]}, where the other masks have {encoding.mapping[-1][0]}; read "
             "as foreground"
         )
         return (values > 0).astype(np.uint8), (Issue("warning", "other-foreground", text, path),)
+    seen = observe(path, Raster(values))
+    if seen.is_soft and encoding.kind in ("binary", "grey-multiples"):
+        snapped = _snapping(encoding)
+        found = _soft_findings(seen.pixels, snapped, path)
+        return np.asarray(cv2.LUT(values, _table(snapped).narrow)), found
     _refuse_photo(values, path)
     if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange != [255]):
         known = some([str(raw) for raw, _ in encoding.mapping], 8)
@@ -192,6 +194,31 @@ def _second_look(
             path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}"
         )
     return labels, (_stray_issue(path, strange, share, "Correct the mask, or pass --ignore-index"),)
+
+
+@lru_cache(maxsize=8)
+def _snapping(encoding: Encoding) -> Encoding:
+    """``encoding`` with every value taken to the nearest that it knows: for a soft mask in a set of exact ones."""
+    known = {raw: class_id for raw, class_id in encoding.mapping if raw < 256}
+    levels = tuple(known)
+    nearest = [min(levels, key=lambda level: (abs(level - raw), level)) for raw in range(256)]
+    mapping = tuple((raw, known[level]) for raw, level in enumerate(nearest))
+    return replace(encoding, mapping=mapping, levels=levels, ignored=(), soft_share=0.0)
+
+
+def _soft_findings(pixels: dict[int, int], encoding: Encoding, path: str) -> tuple[Issue, ...]:
+    """A finding about a mask with far more pixels between the levels than the set has; refuse it when they are many."""
+    share = between_levels(pixels, encoding.levels)
+    levels = some(map(str, encoding.levels))
+    if share > MAX_SOFT:
+        raise _refused(path, f"{share:.0%} of its pixels between the levels", levels)
+    if share <= encoding.soft_share:
+        return ()
+    text = (
+        f"{share:.1%} of its pixels lie between the levels {levels}, far more than in other masks; they are "
+        "taken to the nearest. Export it without smoothing, as PNG"
+    )
+    return (Issue("warning", "soft-mask", text, path),)
 
 
 def _wide_labels(

@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from shapeprof.sources.decode import Raster, equal_channels, pack
 from shapeprof.sources.encoding import Encoding
+from shapeprof.sources.instance_ids import numbered_labels
 
 
 def object_labels(raster: Raster, encoding: Encoding) -> tuple[NDArray[Any], NDArray[Any]]:
-    """((H, W) uint8 labels: 0 background, 1 object, 255 ignored; (H, W) object ids, 0 for none)."""
+    """((H, W) labels: 0 background, 1 object, or class ids where values hold these; (H, W) object ids, 0 for none).
+
+    The largest value of the labels' type is ignored.
+    """
     values = _ids(raster)
+    if encoding.divisor:
+        return numbered_labels(values, encoding)
     background = encoding.mapping[0][0]
     if background == 0 and not encoding.ignored:
         return (values != 0).view(np.uint8), _narrowed(values)

@@ -121,8 +121,7 @@ def _instance(seen: list[Observation], colours: int, options: ReadOptions) -> Dr
         else f"{colours} colours in {len(seen)} files are too many for classes, so a colour is one object"
     )
     background = options.background if isinstance(options.background, int) else 0
-    ignored = {options.ignore_index} if isinstance(options.ignore_index, int) else set()
-    return Draft("instance", {background: 0}, ignored, instances=True, reasons=[why])
+    return Draft("instance", {background: 0}, set(options.ignored), instances=True, reasons=[why])
 
 
 def _doubtful(seen: list[Observation]) -> list[Issue]:

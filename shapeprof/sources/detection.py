@@ -8,7 +8,11 @@ from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.grey import Draft, decide_grey
-from shapeprof.sources.objects import one_object_per_file
+from shapeprof.sources.known_sets import refuse_unread
+from shapeprof.sources.layout import decide_layout
+from shapeprof.sources.pages import PagesFound, class_pages, decide_pages
+from shapeprof.sources.panoptic import panoptic_encoding
+from shapeprof.sources.polarity import invert, inverted_polarity
 from shapeprof.sources.roles import assign_roles, ignore_colour
 from shapeprof.sources.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
 
@@ -21,45 +25,66 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
-    seen = _look(folder)
-    issues: list[Issue] = []
+    refuse_unread(folder)
+    found = decide_pages(folder, options)
+    seen = _look(folder, found, options.max_pixels)
+    issues: list[Issue] = list(found.issues)
     usable = [observation for observation in seen if not observation.is_photo]
     photos = [observation for observation in seen if observation.is_photo]
     if not usable:
         raise NothingMeasurable(f"{folder.root}: {_photo_message(photos)}")
     if photos:
         issues.append(Issue("warning", "looks-like-photo", _photo_message(photos)))
+    if panoptic := panoptic_encoding(folder, usable, options):
+        return panoptic
     draft, equal = _decide(usable, options, folder.root.resolve().name)
-    if draft.kind == "colour" and isinstance(options.ignore_index, int):
-        ignore_colour(draft, options.ignore_index)
-        draft.reasons.append(f"the colour #{options.ignore_index:06X} is ignored, as asked")
-    if issue := one_object_per_file(folder, draft.kind):
-        issues.append(issue)
-    table = assign_roles(draft, folder, options)
+    draft.reasons += found.reasons
+    for raw in options.ignored if draft.kind == "colour" else ():
+        ignore_colour(draft, raw)
+        draft.reasons.append(f"the colour #{raw:06X} is ignored, as asked")
+    if options.invert:
+        options = invert(draft, options)
+    elif draft.kind == "binary" and options.background == "auto":
+        draft.issues += inverted_polarity(folder, usable, draft, found.pages, options.max_pixels)
+    if found.classes:
+        laid = class_pages(found, options)
+        draft.kind, draft.step = "binary", None
+        draft.mapping = {raw: int(raw != 0) for raw in {0, *draft.mapping}}
+    else:
+        laid = decide_layout(folder, draft.kind, options)
+    draft.reasons += laid.reasons
+    table = laid.classes or assign_roles(draft, folder, options)
     return Encoding(
         kind=draft.kind,
         mapping=tuple(sorted((raw, id_) for raw, id_ in draft.mapping.items() if raw not in draft.ignored)),
         classes=table,
         ignored=tuple(sorted(draft.ignored)),
-        instances=draft.instances,
+        instances=draft.instances or laid.layout == "objects" or draft.divisor > 0,
         equal_channels=equal,
         step=draft.step,
         levels=draft.levels,
         palette=tuple(sorted(draft.palette.items())),
+        layout=laid.layout,
+        part_ids=laid.part_ids,
+        pages=found.pages,
+        max_pixels=options.max_pixels,
+        soft_share=draft.soft_share,
+        divisor=draft.divisor,
+        things=draft.things,
         reasons=tuple(draft.reasons),
-        issues=(*issues, *draft.issues),
+        issues=(*issues, *laid.issues, *draft.issues),
     )
 
 
-def _look(folder: MaskFolder) -> list[Observation]:
+def _look(folder: MaskFolder, found: PagesFound, limit: int) -> list[Observation]:
     """The sample. Files in it that can't be read are reported when all files are read."""
-    order = sample_order(folder.files)[:MAX_TRIED]
+    order = (sample_order(folder.files) if found.sample is None else found.sample)[:MAX_TRIED]
 
     def enough(seen: list[Observation]) -> bool:
         colours = any(o.storage == "colour" and not o.is_photo for o in seen)
         return len(seen) >= (COLOUR_SAMPLE if colours else SAMPLE)
 
-    seen, failed = survey(folder.root, order, stop=enough)
+    seen, failed = survey(folder.root, order, stop=enough, limit=limit, pages=found.pages)
     if not seen:
         raise NothingMeasurable(
             f"{folder.root}: none of the {len(failed)} files tried can be read as a mask. First: {failed[0]}"
@@ -109,7 +134,7 @@ def _palette(seen: list[Observation], options: ReadOptions, folder_name: str) ->
     """Palette indices are ids, and the palette that the files share says what they look like."""
     draft = decide_grey(seen, options, folder_name)
     draft.palette = {raw: colour_of(raw, o) for o in seen if o.palette for raw in o.pixels}
-    if not draft.instances:
+    if not draft.instances and not draft.divisor:
         draft.kind = "palette"
         ids = sorted(draft.mapping)
         draft.mapping = {raw: raw for raw in ids if any(raw in o.pixels for o in seen)}

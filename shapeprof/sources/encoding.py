@@ -9,7 +9,11 @@ from typing import Any, Literal, cast
 from shapeprof.labelmap import ClassTable, Issue
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
+MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
+Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
 Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
+# What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
+Pages = Literal["", "stack", "one-hot", "exclusive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +23,35 @@ class ReadOptions:
     classes: tuple[str, ...] | None = None  # names in id order
     class_file: Path | None = None  # names from a csv, txt, json or yaml file
     background: int | Literal["auto"] | None = "auto"  # raw value; None: no class is background
-    ignore_index: int | Literal["auto"] | None = "auto"  # raw value; None: every value is a class
+    ignore_index: int | tuple[int, ...] | Literal["auto"] | None = (
+        "auto"  # raw values; None: every value is a class
+    )
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
     exclude: tuple[str, ...] = ()  # names of classes that are left out
     merge: tuple[str, ...] = ()  # classes that are one: "car,truck=vehicle"
+    pattern: str | None = (
+        None  # glob over relative paths: the files that are masks; None: decide from the names
+    )
+    layout: Literal["auto", "files", "objects", "classes"] = (
+        "auto"  # what a file holds: a mask, one object, one class
+    )
+    invert: bool = False  # of two values the one that would be background is the foreground
+    pages: Literal["auto", "stack", "classes"] = (
+        "auto"  # what the pages of a file are: masks, or classes of one mask
+    )
+    max_pixels: int = MAX_PIXELS  # of a file; it is not read beyond
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """The raw values that the user said belong to no class."""
+        asked = self.ignore_index
+        return asked if isinstance(asked, tuple) else (asked,) if isinstance(asked, int) else ()
+
+    @classmethod
+    def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
+        """Of the arguments recorded in a profile, those that say which files are masks."""
+        return cls(pattern=arguments.get("pattern"))
 
 
 @dataclass(frozen=True)
@@ -45,12 +73,24 @@ class Encoding:
     new_ids: tuple[
         int, ...
     ] = ()  # class id in ``classes`` by id as read, IGNORED for none; () where they are equal
+    layout: Layout = (
+        "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
+    )
+    part_ids: tuple[
+        tuple[str, int], ...
+    ] = ()  # class id of a file's foreground by its folder, or its name's ending
+    divisor: int = 0  # instance ids: class id = value // divisor, or the value itself below it; 0: one class
+    things: tuple[int, ...] = ()  # with a divisor: the class ids whose objects are numbered
+    pages: Pages = ""  # how a file of several pages is read; "": none was seen
+    max_pixels: int = MAX_PIXELS  # of a file; it is not read beyond
+    soft_share: float = 1.0  # with levels: a mask with a larger share of pixels between them is reported
+    document: str = ""  # panoptic: the JSON file of segments, relative to the mask folder
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
     issues: tuple[Issue, ...] = ()
 
     def __hash__(self) -> int:
         # Cheap, as the tables made from an encoding are cached under it for every mask that is read.
-        return hash((self.kind, len(self.mapping), self.ignored, self.levels))
+        return hash((self.kind, len(self.mapping), self.ignored, self.levels, self.layout))
 
     def raw_values_of(self, class_id: int) -> tuple[int | str, ...]:
         """The stored values that mean ``class_id``; colours as ``"#RRGGBB"``."""
@@ -75,6 +115,14 @@ class Encoding:
             "levels": list(self.levels),
             "palette": [list(pair) for pair in self.palette],
             "new_ids": list(self.new_ids),
+            "layout": self.layout,
+            "part_ids": [list(pair) for pair in self.part_ids],
+            "divisor": self.divisor,
+            "things": list(self.things),
+            "pages": self.pages,
+            "max_pixels": self.max_pixels,
+            "soft_share": self.soft_share,
+            "document": self.document,
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
         }
@@ -94,6 +142,14 @@ class Encoding:
             levels=tuple(data["levels"]),
             palette=_pairs(data["palette"]),
             new_ids=tuple(data.get("new_ids", ())),
+            layout=data.get("layout", "files"),
+            part_ids=tuple((str(part), int(id_)) for part, id_ in data.get("part_ids", ())),
+            divisor=data.get("divisor", 0),
+            things=tuple(data.get("things", ())),
+            pages=data.get("pages", ""),
+            max_pixels=data.get("max_pixels", MAX_PIXELS),
+            soft_share=data.get("soft_share", 1.0),
+            document=data.get("document", ""),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
         )

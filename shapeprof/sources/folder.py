@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
+from shapeprof.sources.companions import images_by_words
+from shapeprof.sources.encoding import ReadOptions
+from shapeprof.sources.forms import one_form
+from shapeprof.sources.members import ARRAY_SUFFIXES
 
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jpg", ".jpeg"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -28,8 +36,10 @@ NAME_FILES = (  # read for class names, in this order
 )
 MASK_WORDS = r"(masks?|annotations?|annot|labels?|lbl|gt|groundtruth|ground_truth|seg|segmentation|target)"
 _MASK_WORD = re.compile(rf"[ ._-]?{MASK_WORDS}[a-z0-9 ._-]{{0,12}}", re.IGNORECASE)
-_MASK_FOLDER = re.compile(rf"{MASK_WORDS}(ids|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE)
-_IMAGE_FOLDER = re.compile(r"(images?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
+_MASK_FOLDER = re.compile(
+    rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE
+)
+_IMAGE_FOLDER = re.compile(r"(images?(tr|ts)?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
 _TABLES = frozenset({".csv", ".tsv", ".yaml", ".yml", ".md", ".toml", ".html", ".pdf"})
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
@@ -38,37 +48,82 @@ _ENOUGH = 0.9  # chosen: the share of images that a suffix must explain before i
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """The mask files of a folder."""
+    """The masks of a folder."""
 
     root: Path
-    files: tuple[str, ...]  # relative to root, forward slashes, sorted
+    files: tuple[str, ...]  # names of masks: relative to root, forward slashes, sorted
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
+    stored: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # files behind the names, sorted; default: ``files``
+    why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
+    image_names: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # path to pair each name by; default: ``files``
+
+    def __post_init__(self) -> None:
+        if not self.stored:
+            object.__setattr__(self, "stored", self.files)
+        if not self.why:
+            object.__setattr__(self, "why", ("",) * len(self.others))
+        if not self.image_names:
+            object.__setattr__(self, "image_names", self.files)
+
+    def first_below(self, name: str) -> str | None:
+        """The first file of a mask that is a folder of files; None when it is none."""
+        at = bisect_left(self.stored, name + "/")
+        return self.stored[at] if at < len(self.stored) and self.stored[at].startswith(name + "/") else None
 
 
-def find_masks(root: Path) -> MaskFolder:
-    """List the masks below ``root``; raise InputError or NothingMeasurable when there are none."""
-    files, hidden, broken = list_files(root)
-    if not files:
+def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
+    """List the masks below ``root``, or those that the text file ``root`` lists.
+
+    ``options``: ``pattern`` says which files are masks.
+
+    Raises:
+        InputError: there is no such folder, or no file fits the pattern. NothingMeasurable: it holds no mask.
+    """
+    from shapeprof.sources.lists import is_list, listed_masks
+
+    if is_list(root):
+        return listed_masks(root)
+    files, hidden, broken, closed = list_files(root)
+    if not files and not closed:
         raise NothingMeasurable(
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
     masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
-    others = [path for path in files if _suffix(path) not in MASK_SUFFIXES]
+    masks = sorted(masks + _array_masks(files, masks))
+    others = sorted(set(files) - set(masks))
     if not masks:
         raise NothingMeasurable(
             f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}); "
             f"expected {_formats()}. Annotations as text or JSON have to be drawn as index PNG first"
         )
-    masks, images, issues = _without_images(masks)
-    issues += [*_other_findings(others), *_skipped_findings(hidden, broken)]
-    skipped = len(others) + len(images) + len(hidden) + len(broken)
-    return MaskFolder(root, tuple(masks), tuple(issues), tuple(sorted([*others, *images])), skipped)
+    pattern = None if options is None else options.pattern
+    masks, left, issues = _by_pattern(masks, root, pattern) if pattern else _without_companions(masks)
+    codes, findings = _other_findings(others)
+    left |= codes
+    issues += [*findings, *_skipped_findings(hidden, broken, closed)]
+    apart = sorted(left)
+    skipped = len(left) + len(hidden) + len(broken) + len(closed)
+    why = tuple(left[path] for path in apart)
+    return MaskFolder(root, tuple(masks), tuple(issues), tuple(apart), skipped, why=why)
 
 
-def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
-    """(files, hidden or system files, broken links) below ``root``, relative and sorted.
+class Listing(NamedTuple):
+    """What lies below a folder: relative paths, sorted."""
+
+    files: list[str]
+    hidden: list[str]  # hidden or system files and folders
+    broken: list[str]  # links that lead nowhere
+    closed: list[str]  # folders that can't be listed, with the reason
+
+
+def list_files(root: Path) -> Listing:
+    """All files below ``root``.
 
     A folder reached a second time through a link is not entered again, so link loops end.
     """
@@ -79,8 +134,14 @@ def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
     files: list[str] = []
     hidden: list[str] = []
     broken: list[str] = []
+    closed: list[str] = []
+
+    def refused(error: OSError) -> None:
+        at = os.path.relpath(os.fsdecode(error.filename), root)
+        closed.append(f"{Path(at).as_posix()} ({error.strerror})")
+
     seen: set[tuple[int, int]] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refused):
         info = Path(folder).stat()
         if (info.st_dev, info.st_ino) in seen:
             subfolders.clear()
@@ -93,9 +154,10 @@ def list_files(root: Path) -> tuple[list[str], list[str], list[str]]:
             path = (at / name).as_posix()
             whole = os.path.exists(os.path.join(folder, name))  # noqa: PTH110, PTH118 - 3x faster here
             (hidden if _is_system(name) else files if whole else broken).append(path)
-    return sorted(files), sorted(hidden), sorted(broken)
+    return Listing(sorted(files), sorted(hidden), sorted(broken), sorted(closed))
 
 
+@lru_cache(maxsize=4096)
 def is_mask_folder(name: str) -> bool:
     """Whether a folder's name says that it holds masks."""
     return _MASK_FOLDER.fullmatch(name) is not None
@@ -106,6 +168,7 @@ def is_mask_word(affix: str) -> bool:
     return any(_MASK_WORD.fullmatch(text) is not None for text in (affix, affix[::-1].rstrip(" ._-")))
 
 
+@lru_cache(maxsize=4096)
 def is_image_folder(name: str) -> bool:
     """Whether a folder's name says that it holds images."""
     return _IMAGE_FOLDER.fullmatch(name) is not None
@@ -122,12 +185,32 @@ def _suffix(path: str) -> str:
     return PurePosixPath(path).suffix.lower()
 
 
+def _name(path: str) -> str:
+    return PurePosixPath(path).name
+
+
 def _is_system(name: str) -> bool:
     return name.startswith(".") or name in _SYSTEM
 
 
 def _formats() -> str:
-    return "PNG, TIFF, BMP, WebP, GIF or JPEG"
+    return "PNG, TIFF, BMP, WebP, GIF, JPEG, NPY, NPZ, MATLAB or NIfTI"
+
+
+def _array_masks(files: list[str], rasters: list[str]) -> list[str]:
+    """The files of arrays that are masks: those that a folder or a word of their name calls so.
+
+    Where none is called so, all are, unless there are images: arrays beside these may be features.
+    """
+    arrays = [path for path in files if path.lower().endswith(ARRAY_SUFFIXES)]
+    named = [path for path in arrays if _is_called_mask(path)]
+    return named if named or rasters else arrays
+
+
+def _is_called_mask(path: str) -> bool:
+    *folders, name = PurePosixPath(path).parts
+    words = re.split(r"[^a-z]+", name.lower().removesuffix(".gz"))[:-1]
+    return any(map(is_mask_folder, folders)) or any(map(is_mask_folder, words))
 
 
 def _extensions(paths: Iterable[str]) -> str:
@@ -135,26 +218,84 @@ def _extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
+def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], dict[str, str], list[Issue]]:
+    """(masks, code of the finding by path of the others, findings) as the user's glob says."""
+    masks = [path for path in files if fnmatchcase(path, pattern) or fnmatchcase(_name(path), pattern)]
+    if not masks:
+        raise InputError(
+            f"{root}: none of its {len(files)} image files fits the pattern {pattern!r} (found: {some(files)}); "
+            "expected a glob such as '*_mask.png' or 'masks/*', which * crosses folders in"
+        )
+    left = dict.fromkeys(sorted(set(files) - set(masks)), "not-in-pattern")
+    text = f"{len(masks)} of {len(files)} image files fit the pattern {pattern!r} and are the masks, as asked"
+    return masks, left, [Issue("info", "pattern", text)]
+
+
+def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], list[Issue]]:
+    """The same without a pattern: images, and further forms of the same masks, are set aside."""
+    chosen, issue = one_form(files, is_mask_folder)
+    inside, beside = _in_named_folders(chosen)
+    masks, images, issues = _without_images(inside)
+    if beside:
+        text = (
+            f"{len(beside)} image files lie neither in the folders named for masks nor in those named for images and "
+            f"are left alone: {some(beside)}. If they are masks, say --pattern GLOB"
+        )
+        issues.append(Issue("warning", "beside-masks", text))
+    left = dict.fromkeys(beside, "beside-masks")
+    left |= dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(
+        images, "images-among-masks"
+    )
+    return masks, left, [*([issue] if issue else []), *issues]
+
+
 def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
     """(masks, images, findings): set aside the images that lie among the masks."""
-    for split in (_by_folder, _by_suffix):
+    for split in (_by_folder, _by_words, _by_suffix):
         masks, images, how = split(files)
         if images:
             message = (
                 f"{len(images)} of {len(files)} image files are taken to be the images of the masks and not "
-                f"read as masks: {how} ({some(images)}). If they are masks, put them in a folder of their own"
+                f"read as masks: {how} ({some(images)}). If they are masks, put them in a folder of their own, or "
+                "say --pattern GLOB"
             )
             return masks, images, [Issue("info", "images-among-masks", message)]
     return files, [], []
 
 
+def _in_named_folders(files: list[str]) -> tuple[list[str], list[str]]:
+    """(files, stray ones): where folders named for masks and for images hold most files, the others are stray."""
+    named = [path for path in files if _in_folder(path, is_mask_folder) or _in_folder(path, is_image_folder)]
+    if len(named) == len(files) or not named:
+        return files, []
+    masks, images, _ = _by_folder(named)
+    if not images or len(files) - len(named) > len(masks):
+        return files, []
+    return named, sorted(set(files) - set(named))
+
+
+def _in_folder(path: str, named: Callable[[str], bool]) -> bool:
+    """Whether a file lies in a folder of that name, at any depth."""
+    return any(map(named, path.split("/")[:-1]))
+
+
 def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
     """Tell images from masks by folders named so: ``images/`` beside ``masks/``."""
-    masks = [path for path in files if any(map(is_mask_folder, PurePosixPath(path).parts[:-1]))]
-    images = [path for path in files if any(map(is_image_folder, PurePosixPath(path).parts[:-1]))]
+    masks = [path for path in files if _in_folder(path, is_mask_folder)]
+    images = [path for path in files if _in_folder(path, is_image_folder)]
     if not masks or not images or set(masks) & set(images) or len(masks) + len(images) != len(files):
         return files, [], ""
     return masks, images, "they lie in folders named for images, beside folders named for masks"
+
+
+def _by_words(files: list[str]) -> tuple[list[str], list[str], str]:
+    """Tell images from masks by words in names: ``a_sat.jpg`` beside ``a_mask.png``."""
+    masks, images = images_by_words(files)
+    return (
+        (masks, images, "a word tells the masks, and each has an image of its name")
+        if images
+        else (files, [], "")
+    )
 
 
 def _by_suffix(files: list[str]) -> tuple[list[str], list[str], str]:
@@ -199,7 +340,8 @@ def _common_ending(images: list[str], masks: list[str], *, need_word: bool) -> s
     return None
 
 
-def _other_findings(others: list[str]) -> list[Issue]:
+def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
+    """(code of the finding by path, findings) about files that are no images."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
         suffix = _suffix(path)
@@ -221,18 +363,21 @@ def _other_findings(others: list[str]) -> list[Issue]:
         "unknown": (
             "warning",
             "files-not-read",
-            f"are in no format that is read as a mask ({_formats()}). If they hold masks, convert them",
+            f"are in no format that is read as a mask ({_formats()}), or are arrays that neither a folder nor a word "
+            "of their name calls masks. If they hold masks, convert them, or put them into a folder 'masks'",
         ),
     }
     found: list[Issue] = []
+    codes: dict[str, str] = {}
     for key, (severity, code, text) in texts.items():
+        codes |= dict.fromkeys(groups.get(key, ()), code)
         if paths := groups.get(key):
             message = f"{len(paths)} files {text}: {some(paths)} ({_extensions(paths)})"
             found.append(Issue("warning" if severity == "warning" else "info", code, message))
-    return found
+    return codes, found
 
 
-def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:
+def _skipped_findings(hidden: list[str], broken: list[str], closed: list[str]) -> list[Issue]:
     found = []
     if hidden:
         text = f"{len(hidden)} hidden or system files and folders are skipped: {some(hidden)}"
@@ -240,4 +385,7 @@ def _skipped_findings(hidden: list[str], broken: list[str]) -> list[Issue]:
     if broken:
         text = f"{len(broken)} links lead nowhere: {some(broken)}. Restore their targets or remove them"
         found.append(Issue("warning", "broken-links", text))
+    if closed:
+        text = f"{len(closed)} folders can't be listed: {some(closed)}. What they hold is not measured; mend that"
+        found.append(Issue("error", "folders-not-read", text))
     return found

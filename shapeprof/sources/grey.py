@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -11,7 +12,8 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import Kind, ReadOptions
-from shapeprof.sources.survey import Observation
+from shapeprof.sources.instance_ids import draft_numbered, numbered_classes
+from shapeprof.sources.survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
 MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart
@@ -20,7 +22,21 @@ MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
 SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
-SNAP_COVER, SNAP_LEVEL = 0.9, 0.01  # levels hold 90 % of the pixels together, and 1 % each
+SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
+SNAP_RARE = (
+    0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
+)
+SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
+SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is told
+LEAST_BLENDS, BLEND_RUN = (
+    3,
+    3.0,
+)  # values between two that make a set soft, and how much shorter their runs are
+STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
+SOFT_TIMES, SOFT_LEAST = (
+    3.0,
+    0.02,
+)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
 
 
 @dataclass
@@ -34,6 +50,9 @@ class Draft:
     levels: tuple[int, ...] = ()
     palette: dict[int, int] = field(default_factory=dict)  # index to 0xRRGGBB
     instances: bool = False
+    soft_share: float = 1.0  # of pixels between levels, above which a mask is reported
+    divisor: int = 0
+    things: tuple[int, ...] = ()
     reasons: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
@@ -45,12 +64,20 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         return _instance(seen, values, options)
     if values[-1] > 65535:
         return _instance(seen, values, options)
-    soft = [observation for observation in seen if observation.is_soft]
+    soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen)
     if soft:
         return _snapped(seen, soft)
+    samples = _small_samples(seen, values)
     ignored = _ignored(values, options)
     exact = [raw for raw in values if raw not in ignored]
-    draft = _exact(exact or [0], several=len(ignored) > 0)
+    draft = samples or _exact(exact or [0], several=len(ignored) > 0)
+    if draft.kind == "index" and (common := _without_strays(seen, values)):
+        ignored = _ignored(common, options)
+        exact = [raw for raw in common if raw not in ignored]
+        clean = _exact(exact or [0], several=len(ignored) > 0)
+        if clean.kind != "index":
+            draft = clean
+            draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))
     draft.ignored = ignored
     draft.issues += _lossy_findings(seen, draft)
     draft.reasons += _ignored_reason(ignored, exact, options)
@@ -82,6 +109,41 @@ def _exact(values: list[int], *, several: bool) -> Draft:
     return Draft("index", {raw: raw for raw in values}, reasons=[why])
 
 
+def _small_samples(seen: list[Observation], values: list[int]) -> Draft | None:
+    """Ids of samples of 2 or 4 bits, where all files have such: decoders stretch them to 0..255."""
+    depth = max(observation.depth for observation in seen)
+    if depth not in (2, 4) or any(observation.storage != "grey" for observation in seen):
+        return None
+    step = 255 // (2**depth - 1)
+    if any(raw % step for raw in values):
+        return None
+    mapping = {raw: raw // step for raw in range(0, values[-1] + 1, step)}
+    why = f"the files have samples of {depth} bits, which are class ids 0 to {values[-1] // step}"
+    return Draft("grey-multiples", mapping, step=step, reasons=[why])
+
+
+def _without_strays(seen: list[Observation], values: list[int]) -> list[int]:
+    """The values of grey files without those that cover hardly any pixel."""
+    if any(observation.storage != "grey" for observation in seen):
+        return []
+    pixels: Counter[int] = Counter()
+    for observation in seen:
+        pixels.update(observation.pixels)
+    least = STRAY * sum(pixels.values())
+    common = [raw for raw in values if pixels[raw] >= least]
+    return common if 1 < len(common) < len(values) else []
+
+
+def _stray_finding(seen: list[Observation], strays: list[int], common: list[int]) -> Issue:
+    files = [observation.path for observation in seen if set(strays) & set(observation.pixels)]
+    text = (
+        f"{len(strays)} values ({shown(strays)}) cover under {STRAY:.1%} of the pixels, in {len(files)} of {len(seen)} "
+        f"masks looked at (such as {files[0]}), and do not fit the others ({shown(common)}): they are taken for slips "
+        "and ignored. Correct the masks, or name every class with --classes FILE if they are classes"
+    )
+    return Issue("warning", "stray-values", text)
+
+
 def _binary(top: int) -> Draft:
     why = f"the only values are 0 and {top}: background and one foreground class"
     return Draft("binary", {0: 0, top: 1}, reasons=[why])
@@ -101,10 +163,8 @@ def _step(others: list[int]) -> int | None:
 
 def _ignored(values: list[int], options: ReadOptions) -> set[int]:
     """The raw values that belong to no class."""
-    if options.ignore_index is None:
-        return set()
     if options.ignore_index != "auto":
-        return {options.ignore_index}
+        return set(options.ignored)
     top, others = values[-1], [raw for raw in values[:-1] if raw]
     if top not in (255, 65535) or not others:
         return set()
@@ -118,7 +178,7 @@ def _ignored(values: list[int], options: ReadOptions) -> set[int]:
 
 def _ignored_reason(ignored: set[int], exact: list[int], options: ReadOptions) -> list[str]:
     if options.ignore_index != "auto":
-        return [f"the value {value} is ignored, as asked" for value in ignored] or [
+        return [f"the value {value} is ignored, as asked" for value in sorted(ignored)] or [
             "no value is ignored, as asked"
         ]
     if ignored:
@@ -150,21 +210,11 @@ def _looks_instance(seen: list[Observation], folder_name: str) -> bool:
     if not counts or any(observation.is_soft or observation.lossy for observation in seen):
         return False
     named = "instance" in folder_name.lower() and len(set(counts)) > 1
-    if all(_is_class_and_number(observation) for observation in seen):
+    if numbered_classes(seen):
         return True
     if max(counts) < (2 if named else INSTANCE_IDS):
         return False
     return median(dense) >= INSTANCE_DENSITY and len(set(counts)) > 1
-
-
-def _is_class_and_number(observation: Observation) -> bool:
-    """Whether values above 1000 are class * 1000 + number, as in Cityscapes instanceIds."""
-    numbers: dict[int, list[int]] = {}
-    for raw in observation.pixels:
-        numbers.setdefault(raw // 1000, []).append(raw % 1000)
-    numbers.pop(0, None)
-    several = any(len(found) > 1 for found in numbers.values())
-    return several and all(max(found) <= 2 * len(found) for found in numbers.values())
 
 
 def _instance(seen: list[Observation], values: list[int], options: ReadOptions) -> Draft:
@@ -176,16 +226,9 @@ def _instance(seen: list[Observation], values: list[int], options: ReadOptions) 
         "one object, not a class (--no-instances says otherwise)"
     )
     background = options.background if isinstance(options.background, int) else 0
-    ignored = {options.ignore_index} if isinstance(options.ignore_index, int) else set()
-    draft = Draft("instance", {background: 0}, ignored, instances=True, reasons=[why])
-    large = [raw for raw in values if raw >= 1000]
-    if large and len({raw // 1000 for raw in large}) > 1 and max(raw // 1000 for raw in large) <= 64:
-        text = (
-            f"values such as {shown(large, 4)} may be class * 1000 + number (Cityscapes instanceIds); the "
-            "class is not read from them yet: every object gets the class 'object', and values below 1000 "
-            "count as one object each. Use the label ids for classes"
-        )
-        draft.issues.append(Issue("warning", "class-in-instance-id", text))
+    draft = Draft("instance", {background: 0}, set(options.ignored), instances=True, reasons=[why])
+    if things := numbered_classes(seen):
+        draft_numbered(draft, seen, things, options)
     return draft
 
 
@@ -195,7 +238,7 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     for observation in seen:
         pixels.update(observation.pixels)
     total = sum(pixels.values())
-    levels = _levels(pixels, total)
+    levels, doubtful = _levels(pixels, _run_lengths(seen))
     if levels is None:
         raise NothingMeasurable(
             f"the masks hold blended grey values ({len(soft)} of {len(seen)} files looked at, such as "
@@ -206,39 +249,99 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     mapping = {
         raw: clean.mapping[min(levels, key=lambda level: (abs(level - raw), level))] for raw in range(256)
     }
+    shares = [between_levels(observation.pixels, levels) for observation in soft]
     moved = 1 - sum(pixels[level] for level in levels) / total
     text = (
         f"{len(soft)} of {len(seen)} masks looked at hold blended values (JPEG, anti-aliasing or resizing): "
-        f"{moved:.2%} of their pixels are taken to the nearest of {shown(levels)}, so boundaries are "
-        "uncertain by "
-        "about a pixel; between two classes a third may appear. Export them as PNG without smoothing"
+        f"{moved:.2%} of all pixels are taken to the nearest of {shown(levels)}, {between_levels(pixels, levels):.2%} "
+        f"from over {SNAP_WINDOW} away, so boundaries are uncertain by about a pixel; between two classes a third may "
+        "appear. Export them as PNG without smoothing"
     )
+    if doubtful:
+        text += f". The values {shown(doubtful)} stand out but cover too little: if they are classes, they are lost"
     why = f"values were snapped to the levels {shown(levels)}"
     return Draft(
         clean.kind,
         mapping,
         step=clean.step,
         levels=tuple(levels),
+        soft_share=round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6),
         reasons=[why, *clean.reasons],
         issues=[Issue("warning", "soft-masks", text)],
     )
 
 
-def _levels(pixels: Counter[int], total: int) -> list[int] | None:
-    """The true values behind soft ones, or None when they don't stand out."""
-    left, levels, covered = Counter(pixels), [], 0
+def _few_blends(seen: list[Observation]) -> list[Observation]:
+    """The files that hold two values and some blends of them, if most do: binary masks that were halved by averaging.
+
+    Blends are three or more values between the two, all in short runs.
+    """
+    several = [observation for observation in seen if len(observation.pixels) > 1]
+    soft = []
+    for observation in several:
+        low, *between, high = sorted(observation.pixels)
+        runs = [observation.run[raw] for raw in between]
+        plain = observation.bits == 8 and high - low >= MIN_SHADE and len(between) >= LEAST_BLENDS
+        if (
+            plain
+            and max(runs) < SOFT_RUN
+            and min(observation.run[low], observation.run[high]) >= BLEND_RUN * sum(runs) / len(runs)
+            and between_levels(observation.pixels, (low, high)) <= 1 - SNAP_COVER
+        ):
+            soft.append(observation)
+    return soft if 2 * len(soft) > len(several) else []
+
+
+def between_levels(pixels: dict[int, int], levels: Sequence[int]) -> float:
+    """The share of pixels whose value is over 10 away from every level."""
+    between = sum(n for raw, n in pixels.items() if all(abs(raw - level) > SNAP_WINDOW for level in levels))
+    return between / sum(pixels.values())
+
+
+def _run_lengths(seen: list[Observation]) -> dict[int, float]:
+    """The mean run length of each value over all files, pixels."""
+    pixels: Counter[int] = Counter()
+    runs: Counter[int] = Counter()
+    for observation in seen:
+        pixels.update(observation.pixels)
+        runs.update({raw: round(n / observation.run[raw]) for raw, n in observation.pixels.items()})
+    return {raw: n / max(1, runs[raw]) for raw, n in pixels.items()}
+
+
+def _levels(pixels: Counter[int], run: dict[int, float]) -> tuple[list[int] | None, list[int]]:
+    """(the true values behind soft ones, or None when they don't stand out; values that may be further ones).
+
+    A level is the value with the most pixels among those that no level has taken yet. Its window holds several times
+    what the values just beside it hold: blends of two levels are spread between them. And it lies in runs of 3 px or
+    more, unless it is the lowest or the highest: blends don't.
+    """
+    total, low, high = sum(pixels.values()), min(pixels), max(pixels)
+    left: Counter[int] = Counter(pixels)
+    levels: list[int] = []
+    doubtful: list[int] = []
+    common, covered, least = 0, 0, SNAP_LEVEL * total
     while left:
         peak = max(left, key=lambda raw: (left[raw], -raw))
         near = [raw for raw in left if abs(raw - peak) <= SNAP_WINDOW]
         mass = sum(left[raw] for raw in near)
-        if mass < SNAP_LEVEL * total:
+        if levels:
+            least = min(least, SNAP_RARE * (total - common))
+        else:
+            common = mass
+        if mass < min(least, SNAP_DOUBT * total):
             break
-        levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
-        covered += mass
+        beside = sum(n for raw, n in pixels.items() if SNAP_WINDOW < abs(raw - peak) <= 2 * SNAP_WINDOW)
+        outermost = peak - low <= SNAP_WINDOW or high - peak <= SNAP_WINDOW
+        stands_out = mass >= SNAP_PEAK * beside and (outermost or run[peak] >= SOFT_RUN)
+        if stands_out and mass < least:
+            doubtful.append(peak)
+        elif stands_out:
+            levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
+            covered += mass
         for raw in near:
             del left[raw]
     levels.sort()
     gaps = [b - a for a, b in pairwise(levels)]
-    if covered < SNAP_COVER * total or len(levels) > 16 or (gaps and min(gaps) <= 2 * SNAP_WINDOW):
-        return None
-    return levels
+    if covered < SNAP_COVER * total or not 1 < len(levels) <= 16 or min(gaps) <= 2 * SNAP_WINDOW:
+        return None, []
+    return levels, sorted(doubtful)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.apply_colour import colour_labels
 from shapeprof.sources.apply_grey import grey_labels
 from shapeprof.sources.apply_instances import object_labels
+from shapeprof.sources.class_names import class_id_of
 from shapeprof.sources.decode import decode
 from shapeprof.sources.encoding import Encoding
+from shapeprof.sources.layout import plain
+from shapeprof.sources.objects import read_objects
+from shapeprof.sources.panoptic import read_panoptic
 from shapeprof.sources.survey import read_bytes
 
 
@@ -25,14 +31,64 @@ def read_mask(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
+    if encoding.layout != "files":
+        return _laid_out(folder_root, relpath, encoding, train_size)
     return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
+
+
+def read_whole(
+    folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """Read the masks of one image, of a class each, as one label map; the smaller foreground lies above.
+
+    Raises:
+        UnreadableMask: one of them can't be read, or is of another size than the first.
+    """
+    maps = [read_mask(folder_root, path, encoding)[0] for path in relpaths]
+    if len(maps) == 1:
+        return maps[0], ()
+    background = encoding.classes.background
+    labels = maps[0].labels.copy()
+    shown = [m.labels != background for m in maps]
+    for i in sorted(range(len(maps)), key=lambda i: (-int(shown[i].sum()), relpaths[i])):
+        if shown[i].shape != labels.shape:
+            seen, first = (f"{m.labels.shape[1]} x {m.labels.shape[0]}" for m in (maps[i], maps[0]))
+            text = f"it has {seen} pixels, the mask of another class of its image ({relpaths[0]}) {first}"
+            raise UnreadableMask(relpaths[i], "size-mismatch", text)
+        labels[shown[i]] = maps[i].labels[shown[i]]
+    twice = int(np.sum(shown, axis=0, dtype=np.int64).clip(1).sum() - labels.size)
+    issues: tuple[Issue, ...] = ()
+    if twice:
+        text = f"{twice} px lie in masks of two classes; one index mask holds one: that of the smaller mask"
+        issues = (Issue("warning", "classes-overlap", text, relpaths[0]),)
+    return replace(maps[0], labels=labels), issues
+
+
+def _laid_out(
+    folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """A mask that is a folder of objects, or that shows the one class that its name tells."""
+    is_folder = encoding.layout == "objects" and (folder_root / relpath).is_dir()
+    if encoding.layout == "panoptic" or is_folder:
+        read = read_objects if is_folder else read_panoptic
+        found, issues = read(folder_root, relpath, encoding)
+        if train_size is not None:
+            instances = None if found.instances is None else resize_nearest(found.instances, train_size)
+            found = replace(found, labels=resize_nearest(found.labels, train_size), instances=instances)
+        return found, issues
+    found, issues = read_mask(folder_root, relpath, plain(encoding), train_size)
+    labels = found.labels
+    if encoding.layout == "objects":  # a file beside the folders: one object
+        return replace(found, instances=(labels == 1).astype(np.uint16)), issues
+    class_id = class_id_of(relpath, encoding.layout, encoding.part_ids)
+    return replace(found, labels=np.where(labels == 1, labels.dtype.type(class_id), labels)), issues
 
 
 def label_map_of(
     data: bytes, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """``read_mask`` of a file whose bytes were read."""
-    raster = decode(data, relpath)
+    raster = decode(data, relpath, encoding.max_pixels, encoding.pages)
     instances: NDArray[Any] | None = None
     issues: tuple[Issue, ...] = ()
     if encoding.instances:
@@ -44,11 +100,12 @@ def label_map_of(
     if train_size is not None:
         labels = resize_nearest(labels, train_size)
         instances = None if instances is None else resize_nearest(instances, train_size)
-    return LabelMap(labels, encoding.classes, relpath, instances, digest_of(data)), issues
+    stored = raster.values.tobytes() if encoding.pages == "stack" else data  # many masks share a file then
+    return LabelMap(labels, encoding.classes, relpath, instances, digest_of(stored)), issues
 
 
 def digest_of(data: bytes) -> str:
-    """BLAKE2b of a file's bytes, 16 bytes in hex."""
+    """BLAKE2b of bytes, 16 bytes in hex."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

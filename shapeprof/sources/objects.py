@@ -1,62 +1,208 @@
-"""One object per file: folders such as ``masks/<image id>/<object id>.png``."""
+"""One object per file, in a folder per image: found, and merged into one instance mask per folder."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import defaultdict
-from pathlib import PurePosixPath
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import Issue
-from shapeprof.sources.folder import MaskFolder
+from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.sources.encoding import Encoding
+from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, is_image_folder, is_mask_folder, some
 from shapeprof.sources.survey import read_bytes, sample_order
 
-_FOLDERS, _FILES = 4, 8  # chosen: how many folders, and files in each, are looked at
-_MIN_FOLDERS = 2
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FOLDERS, _FILES = 8, 32  # chosen: how many folders, and files in each, are looked at
+_OVERLAP = 0.02  # chosen: share of the foreground that may lie in two files of a folder
+_ONE_PIECE = 0.9  # chosen: share of files whose largest piece holds as much of the foreground
+SURE = 3.0  # chosen: if files lay anywhere, none of 3 expected pairs would overlap in 5 % of sets
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 
 
-def one_object_per_file(folder: MaskFolder, kind: str) -> Issue | None:
-    """A finding when folders hold binary masks of one size whose foregrounds exclude each other."""
-    if kind != "binary":
-        return None
+def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
+    """The files of each folder that may be one image: those in sub-folders, by folder."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in folder.files:
         parent = PurePosixPath(path).parent.as_posix()
         if parent != ".":
             groups[parent].append(path)
+    return dict(groups)
+
+
+def holds_objects(folder: MaskFolder) -> float:
+    """How sure it is that folders hold binary masks of one object each, from 0; from ``SURE`` on it is taken so.
+
+    0 unless there are several folders, most of several files and not named as parts of a data set, and in those
+    looked at every file is of one size, none is empty, nearly each is one piece, and their foregrounds exclude each
+    other. Then it is the number of pairs of files that would overlap if they lay anywhere: two spots of the shares
+    p and q of a mask meet with a probability of about (sqrt(p) + sqrt(q))^2.
+    """
+    groups = object_folders(folder)
     several = {name: files for name, files in groups.items() if len(files) > 1}
-    if len(groups) < _MIN_FOLDERS or len(several) * 2 < len(groups):
-        return None
-    chosen = sample_order(several)[:_FOLDERS]
-    if not all(_exclude_each_other(folder, several[name][:_FILES]) for name in chosen):
-        return None
-    text = (
-        f"{len(groups)} folders hold {len(folder.files)} masks of one object each "
-        "(masks/<image>/<object>.png, as in "
-        "the Data Science Bowl 2018). This layout is not merged yet: each file is read as a mask of "
-        "its own, so "
-        "numbers per image are numbers per object. Merge each folder into one instance mask to mend it"
-    )
-    return Issue("warning", "one-object-per-file", text)
+    if len(groups) < 2 or len(several) * 2 < len(groups) or any(_says_part(name) for name in groups):
+        return 0.0
+    total = 0.0
+    for name in sample_order(several)[:_FOLDERS]:
+        found = _expected_meetings(folder, sample_order(several[name])[:_FILES])
+        if found is None:
+            return 0.0
+        total += found
+    return total
 
 
-def _exclude_each_other(folder: MaskFolder, files: list[str]) -> bool:
-    """Whether the foregrounds of ``files`` are of one size and (nearly) do not overlap."""
+def _says_part(name: str) -> bool:
+    """Whether a folder is named for a part of a data set: ``train``, ``val/masks``."""
+    parts = PurePosixPath(name).parts
+    return all(part.lower() in _SPLITS or is_mask_folder(part) or is_image_folder(part) for part in parts)
+
+
+def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
+    """Pairs of ``files`` that would overlap by chance; None when they do, or are no single objects."""
     import numpy as np
 
     from shapeprof.sources.decode import decode
 
-    drawn, overlap, total = None, 0, 0
+    drawn, overlap, whole = None, 0, 0
+    shares: list[float] = []
     for path in files:
         try:
             values = decode(read_bytes(folder.root, path), path).values
         except UnreadableMask:
-            return False
+            continue
         mask = values.max(axis=2) > 0 if values.ndim == 3 else values > 0
         if drawn is None:
             drawn = np.zeros_like(mask)
-        if mask.shape != drawn.shape or mask.mean() > 0.5:
-            return False
+        if mask.shape != drawn.shape or not 0 < mask.mean() <= 0.5:
+            return None
         overlap += int((mask & drawn).sum())
-        total += int(mask.sum())
+        shares.append(float(mask.mean()))
+        whole += _is_one_piece(mask)
         drawn |= mask
-    return total > 0 and overlap <= 0.02 * total
+    if drawn is None or overlap > _OVERLAP * sum(shares) * drawn.size or whole < _ONE_PIECE * len(shares):
+        return None
+    side = np.sqrt(shares)
+    meet = np.minimum(np.add.outer(side, side) ** 2, 1.0)
+    return float(np.triu(meet, 1).sum())
+
+
+def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
+    import cv2
+    import numpy as np
+
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return bool(areas.max() >= _ONE_PIECE * areas.sum())
+
+
+def merged_folder(folder: MaskFolder) -> MaskFolder:
+    """``folder`` with a name for each folder of objects; files in no folder keep theirs.
+
+    The folder ``a/masks`` belongs to the image ``a``.
+    """
+    groups = object_folders(folder)
+    alone = [path for path in folder.files if PurePosixPath(path).parent.as_posix() == "."]
+    names = tuple(sorted([*groups, *alone]))
+    images = tuple(_image_name(name) if name in groups else name for name in names)
+    return replace(folder, files=names, stored=folder.stored, image_names=images)
+
+
+def _image_name(name: str) -> str:
+    parts = list(PurePosixPath(name).parts)
+    while len(parts) > 1 and is_mask_folder(parts[-1]):
+        parts.pop()
+    return "/".join(parts) + ".png"
+
+
+def object_files(root: Path, name: str) -> list[str]:
+    """The image files of the folder ``name``, sorted, relative to ``root``."""
+    try:
+        found = os.listdir(root / name)  # noqa: PTH208 - names are wanted
+    except OSError as error:
+        text = f"the folder of its objects can't be listed ({error.strerror}); check its permissions"
+        raise UnreadableMask(name, "not-readable", text) from None
+    suffixes = {file: PurePosixPath(file).suffix.lower() for file in found}
+    return sorted(
+        f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES
+    )
+
+
+def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """One instance mask of the files in the folder ``name``: ids 1..n in the order of their names.
+
+    Where objects overlap the smaller one stays visible, of equal ones the later. A file that can't be read, or is of
+    another size than most, is left out and counted in a finding of severity "error".
+
+    Raises:
+        UnreadableMask: none of the files can be read.
+    """
+    import numpy as np
+
+    from shapeprof.sources.layout import plain
+    from shapeprof.sources.masks import label_map_of
+
+    single = plain(encoding)
+    files = object_files(root, name)
+    read: list[tuple[int, str, NDArray[np.bool_]]] = []
+    issues: list[Issue] = []
+    digest = hashlib.blake2b(digest_size=16)
+    for number, path in enumerate(files, start=1):
+        try:
+            label_map, found = label_map_of(read_bytes(root, path), path, single)
+        except UnreadableMask as error:
+            issues.append(_missing(path, error.code, error.message))
+            continue
+        issues += found
+        digest.update(os.fsencode(path) + b"\0" + label_map.digest.encode() + b"\n")
+        read.append((number, path, label_map.labels == 1))
+    if not read:
+        first = f"; the first: {issues[0].path}: {issues[0].message}" if issues else ""
+        raise UnreadableMask(name, "no-object-readable", f"none of its {len(files)} files can be read{first}")
+    shapes = [mask.shape for _, _, mask in read]
+    shape = max(sorted(set(shapes)), key=shapes.count)
+    for _, path, mask in read:
+        if mask.shape != shape:
+            text = f"it has {mask.shape[1]} x {mask.shape[0]} pixels, the others {shape[1]} x {shape[0]}"
+            issues.append(_missing(path, "size-mismatch", text))
+    whole = [(int(mask.sum()), number, mask) for number, _, mask in read if mask.shape == shape]
+    instances = np.zeros(shape, np.uint16 if len(files) < 65536 else np.uint32)
+    for _, number, mask in sorted(whole, key=lambda item: (-item[0], item[1])):
+        instances[mask] = number
+    return LabelMap(
+        (instances > 0).astype(np.uint8), encoding.classes, name, instances, digest.hexdigest()
+    ), (
+        *issues,
+        *_overlap(name, whole, instances),
+    )
+
+
+def _missing(path: str, code: str, message: str) -> Issue:
+    return Issue("error", f"object-{code}", f"this object is missing from its mask: {message}", path)
+
+
+def _overlap(
+    name: str, whole: list[tuple[int, int, NDArray[np.bool_]]], instances: NDArray[np.generic]
+) -> tuple[Issue, ...]:
+    """Findings about objects that hide others."""
+    import numpy as np
+
+    seen = np.bincount(instances.ravel(), minlength=len(whole) + 1)
+    hidden = [number for area, number, _ in whole if area and not seen[number]]
+    empty = [number for area, number, _ in whole if not area]
+    total, visible = sum(area for area, _, _ in whole), int(seen[1:].sum())
+    issues = []
+    if total > visible:
+        pixels = total - visible
+        text = f"{pixels} px ({pixels / visible:.2%}) of its objects lie in two of them; the smaller one is shown"
+        text += f"; {len(hidden)} objects lie wholly under others" if hidden else ""
+        issues.append(Issue("warning" if hidden else "info", "objects-overlap", text, name))
+    if empty:
+        text = f"{len(empty)} of its {len(whole)} files hold no object ({some(map(str, empty))} in order of names)"
+        issues.append(Issue("warning", "empty-object", text, name))
+    return tuple(issues)

@@ -11,6 +11,7 @@ from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.labelmap import Issue
 from shapeprof.sources.affixes import Affixes, Key, learn_affixes
+from shapeprof.sources.companions import WithoutWords
 from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
@@ -33,6 +34,7 @@ class Pair:
     image: str  # relative to the images' root
     split: str | None = None  # "train", "val" or "test", where folders say so
     group: str | None = None  # images of one group belong to one split
+    more: tuple[str, ...] = ()  # masks of the same image that show further classes
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,25 @@ def pair(
     """
     group = None if group_pattern is None else group_regex(group_pattern)
     images = _images(masks, images_root)
-    affixes = learn_affixes(list(masks.files), images)
-    pairs, ambiguous, alone, left = _match(affixes, list(masks.files), images)
+    names: Affixes | WithoutWords = learn_affixes(list(dict.fromkeys(masks.image_names)), images)
+    pairs, ambiguous, alone, left = _match(names, masks, images)
+    if 2 * len(pairs) < len(set(masks.image_names)):
+        other = _match(WithoutWords(), masks, images)
+        if len(other[0]) > len(pairs):
+            names, (pairs, ambiguous, alone, left) = WithoutWords(), other
     if not pairs:
         raise PairingError(_nothing_matches(masks, images_root, images))
     mismatched: list[Pair] = []
     issues = _loose_ends(ambiguous, alone, left)
     if check_sizes:
-        pairs, mismatched, more = _same_size(pairs, masks.root, images_root)
+        pairs, mismatched, more = _same_size(pairs, masks, images_root)
         issues += more
     pairs = [_placed(item, group) for item in pairs]
     issues += _group_findings(pairs, group_pattern)
     return Pairing(
         tuple(pairs),
         tuple(issues),
-        str(affixes),
+        str(names),
         tuple(alone),
         tuple(left),
         tuple(ambiguous),
@@ -82,11 +88,12 @@ def pair(
 
 
 def _images(masks: MaskFolder, images_root: Path) -> list[str]:
-    files, _, _ = list_files(images_root)
+    files = list_files(images_root).files
     found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
-        known = {mask_root / path for path in masks.files}
+        forms = [path for path, why in zip(masks.others, masks.why, strict=True) if why == "other-forms"]
+        known = {mask_root / path for path in (*masks.stored, *masks.files, *forms)}
         found = [path for path in found if image_root / path not in known]
     if not found:
         raise PairingError(
@@ -97,27 +104,29 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
 
 
 def _match(
-    affixes: Affixes, masks: list[str], images: list[str]
+    names: Affixes | WithoutWords, masks: MaskFolder, images: list[str]
 ) -> tuple[list[Pair], list[tuple[str, tuple[str, ...]]], list[str], list[str]]:
     """(pairs, masks with several candidates, masks without image, images without mask)."""
     by_key: dict[Key, list[str]] = defaultdict(list)
     for path in images:
-        key = affixes.image_key(path)
+        key = names.image_key(path)
         if key is not None:
             by_key[key].append(path)
-    claims: dict[Key, list[str]] = defaultdict(list)
+    claims: dict[Key, dict[str, list[str]]] = defaultdict(dict)  # to the masks of one image name
     alone = []
-    for path in masks:
-        key = affixes.mask_key(path)
+    for image_name, path in zip(masks.image_names, masks.files, strict=True):
+        key = names.mask_key(image_name)
         if key in by_key:
-            claims[key].append(path)
+            claims[key].setdefault(image_name, []).append(path)
         else:
             alone.append(path)
-    pairs = [Pair(own[0], by_key[key][0]) for key, own in claims.items() if len(own) == 1 == len(by_key[key])]
-    paired = {item.mask for item in pairs}
-    ambiguous = [
-        (path, tuple(by_key[key])) for key, own in claims.items() for path in own if path not in paired
-    ]
+    pairs, ambiguous = [], []
+    for key, by_name in claims.items():
+        if len(by_name) == 1 == len(by_key[key]):
+            [(first, *more)] = by_name.values()
+            pairs.append(Pair(first, by_key[key][0], more=tuple(more)))
+        else:
+            ambiguous += [(path, tuple(by_key[key])) for own in by_name.values() for path in own]
     taken = {item.image for item in pairs} | {image for _, candidates in ambiguous for image in candidates}
     left = [path for path in images if path not in taken]
     return sorted(pairs, key=lambda item: item.mask), sorted(ambiguous), alone, left
@@ -152,12 +161,16 @@ def _loose_ends(
 
 
 def _same_size(
-    pairs: list[Pair], mask_root: Path, images_root: Path
+    pairs: list[Pair], masks: MaskFolder, images_root: Path
 ) -> tuple[list[Pair], list[Pair], list[Issue]]:
     """(pairs of one size, pairs that differ, findings)."""
     good, bad, texts, broken = [], [], [], []
     for item in pairs:
-        mask, image = _size(mask_root / item.mask), _size(images_root / item.image)
+        stored = masks.first_below(item.mask) or item.mask
+        mask, image = _size(masks.root / stored), _size(images_root / item.image)
+        if mask == image:
+            others = (_size(masks.root / path) for path in item.more)
+            mask = next((size for size in others if size is not None and size != image), mask)
         if image is None:
             broken.append(item.image)
         elif mask is None or mask == image:  # an unreadable mask is reported by its reader

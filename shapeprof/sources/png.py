@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from shapeprof.errors import UnreadableMask
 
-MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # colour types of the PNG specification
 _HEADER = struct.Struct(">IIBBBBB")

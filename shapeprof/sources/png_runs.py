@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.kernel import grown, kernel
-from shapeprof.sources.png import GREY, MAX_PIXELS, PALETTE, RGB, PngFile, parse_png, png_size
+from shapeprof.sources.encoding import MAX_PIXELS
+from shapeprof.sources.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
 
 MAX_SIDE = 10**6  # the most that libpng, which decodes the pixels, reads
 PIECE = 2**20  # chosen: bytes inflated at a time, and at least a row
@@ -63,14 +64,14 @@ class RasterRuns:
         return lengths
 
 
-def decode_png_runs(data: bytes, path: str) -> RasterRuns | None:
+def decode_png_runs(data: bytes, path: str, limit: int = MAX_PIXELS) -> RasterRuns | None:
     """The runs of a PNG file; None when the pixel decoder is to say what the file holds, or what is wrong.
 
     Raises UnreadableMask when a chunk is cut short or damaged. Reads grey and palette PNGs of every depth and
     8-bit RGB, without interlacing.
     """
     width, height = png_size(data)
-    if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if not 0 < width * height <= limit or max(width, height) > MAX_SIDE:
         return None  # whatever else is wrong: this is what the pixel decoder says first
     file = parse_png(data, path)
     depth = file.depth

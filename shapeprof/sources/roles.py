@@ -10,6 +10,7 @@ from shapeprof.labelmap import ClassTable, Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
 from shapeprof.sources.folder import MaskFolder, some
 from shapeprof.sources.grey import Draft
+from shapeprof.sources.known_sets import known_names
 from shapeprof.sources.names import ClassNames, find_class_file, read_class_file
 
 MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their number
@@ -43,7 +44,9 @@ def _sourced_names(draft: Draft, folder: MaskFolder, options: ReadOptions) -> Cl
         return None  # a file that names classes says nothing about objects
     path, others = find_class_file(folder)
     if path is None:
-        return None
+        top = max((class_id for raw, class_id in draft.mapping.items() if raw != 255), default=0)
+        known = known_names(folder, top) if draft.kind in ("index", "palette", "instance") else None
+        return None if known is None else ClassNames(known[0], by_value=dict(enumerate(known[1])))
     if others:
         text = (
             f"class names are read from {path}; {len(others)} files of that name differ: "

@@ -6,6 +6,7 @@ PNG masks are read run by run; what is out of the ordinary in any way is read pi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED, RunMap
 from shapeprof.sources.apply_colour import classes_by_colour
 from shapeprof.sources.apply_grey import classes_by_value
+from shapeprof.sources.class_names import class_id_of
+from shapeprof.sources.decoders import no_memory
 from shapeprof.sources.encoding import ODD, Encoding
-from shapeprof.sources.masks import digest_of, label_map_of
+from shapeprof.sources.layout import plain
+from shapeprof.sources.masks import digest_of, label_map_of, read_mask
 from shapeprof.sources.png import SIGNATURE
 from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
 from shapeprof.sources.run_length import encode
@@ -32,20 +36,39 @@ def read_runs(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
-    data = read_bytes(folder_root, relpath)
-    if train_size is None and data.startswith(SIGNATURE):
-        raster = decode_png_runs(data, relpath)
-        found = None if raster is None else _mapped(raster, encoding)
-        if raster is not None and found is not None:
-            row, start, value, ids = found
-            instance = ids if encoding.instances else None
-            return RunMap(raster.size, row, start, value, relpath, instance, digest_of(data)), ()
-    label_map, issues = label_map_of(data, relpath, encoding, train_size)
-    return encode(label_map), issues
+    try:
+        if encoding.layout != "files":
+            return _laid_out(folder_root, relpath, encoding, train_size)
+        data = read_bytes(folder_root, relpath)
+        if train_size is None and data.startswith(SIGNATURE):
+            raster = decode_png_runs(data, relpath, encoding.max_pixels)
+            found = None if raster is None else _mapped(raster, encoding)
+            if raster is not None and found is not None:
+                row, start, value, ids = found
+                instance = ids if encoding.instances else None
+                return RunMap(raster.size, row, start, value, relpath, instance, digest_of(data)), ()
+        label_map, issues = label_map_of(data, relpath, encoding, train_size)
+        return encode(label_map), issues
+    except MemoryError:
+        raise no_memory(relpath) from None
+
+
+def _laid_out(
+    folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
+) -> tuple[RunMap, tuple[Issue, ...]]:
+    """A mask that is a folder of objects, or that shows the one class that its name tells."""
+    if encoding.layout in ("objects", "panoptic"):
+        label_map, issues = read_mask(folder_root, relpath, encoding, train_size)
+        return encode(label_map), issues
+    found, issues = read_runs(folder_root, relpath, plain(encoding), train_size)
+    class_id = np.int32(class_id_of(relpath, encoding.layout, encoding.part_ids))
+    return replace(found, value=np.where(found.value == 1, class_id, found.value)), issues
 
 
 def _mapped(raster: RasterRuns, encoding: Encoding) -> Any:
     """(row, start, class id, instance id) of the runs; None where pixels must be looked at."""
+    if encoding.divisor:
+        return None
     if encoding.instances:
         return merged_runs(raster.row, raster.start, *_objects(raster, encoding))
     read = {"colour": _classes_of_colours, "palette": _classes_of_indices}.get(

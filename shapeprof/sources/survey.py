@@ -6,7 +6,8 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.decode import Raster, decode, equal_channels, pack
-from shapeprof.sources.png import SIGNATURE
+from shapeprof.sources.decoders import no_memory
+from shapeprof.sources.encoding import MAX_PIXELS, Pages
+from shapeprof.sources.members import split_name
+from shapeprof.sources.png import GREY, SIGNATURE
 from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
 
 SAMPLE = 64  # chosen: files looked at to detect an encoding
@@ -43,6 +47,7 @@ class Observation:
     equal_channels: bool  # RGB whose channels are equal, here as grey
     palette: tuple[int, ...]  # 0xRRGGBB by index, () without
     lossy: bool  # JPEG or lossy WebP
+    depth: int = 8  # bits of a stored sample: 1, 2 or 4 are stretched to 0..255
 
     @property
     def mean_run(self) -> float:
@@ -66,54 +71,76 @@ class Observation:
 
 def sample_order(files: Iterable[str]) -> list[str]:
     """``files`` by the hash of their relative path: the same sample on every machine."""
-    return sorted(files, key=lambda path: hashlib.blake2b(path.encode(), digest_size=8).digest())
+    encoded = ((path.encode("utf-8", "surrogateescape"), path) for path in files)
+    return [
+        path for _, path in sorted((hashlib.blake2b(e, digest_size=8).digest(), path) for e, path in encoded)
+    ]
 
 
 def survey(
-    root: Path, files: Iterable[str], *, stop: Callable[[list[Observation]], bool]
+    root: Path,
+    files: Iterable[str],
+    *,
+    stop: Callable[[list[Observation]], bool],
+    limit: int = MAX_PIXELS,
+    pages: Pages = "",
 ) -> tuple[list[Observation], list[UnreadableMask]]:
-    """Observe ``files`` in order until ``stop`` says that enough were read."""
+    """Observe ``files`` in order until ``stop`` says that enough were read; ``limit``, ``pages``: of ``decode``."""
     seen: list[Observation] = []
     failed: list[UnreadableMask] = []
     order = iter(files)
     with ThreadPoolExecutor(THREADS) as pool:
-        ahead = deque(pool.submit(_try, root, path) for path in islice(order, 2 * THREADS))
+        ahead = deque(pool.submit(_try, root, path, limit, pages) for path in islice(order, 2 * THREADS))
         while ahead and not stop(seen):
             found = ahead.popleft().result()
             if isinstance(found, UnreadableMask):
                 failed.append(found)
             else:
                 seen.append(found)
-            ahead += [pool.submit(_try, root, path) for path in islice(order, 1)]
+            ahead += [pool.submit(_try, root, path, limit, pages) for path in islice(order, 1)]
     return seen, failed
 
 
-def _try(root: Path, path: str) -> Observation | UnreadableMask:
+def _try(root: Path, path: str, limit: int, pages: Pages) -> Observation | UnreadableMask:
     try:
-        return look_at(read_bytes(root, path), path)
+        return look_at(read_bytes(root, path), path, limit, pages)
     except UnreadableMask as error:
         return error
 
 
 def read_bytes(root: Path, path: str) -> bytes:
-    """The bytes of one file; raise UnreadableMask when the system refuses."""
+    """The bytes of the file behind a mask's name; raise UnreadableMask when the system refuses."""
     try:
-        with (root / path).open("rb") as file:
-            return file.read()
+        if "#" in path and (file := split_name(path, root))[1]:
+            return _shared(root / file[0], (root / file[0]).stat().st_mtime_ns)
+        with (root / path).open("rb") as opened:
+            return opened.read()
     except PermissionError:
         raise UnreadableMask(
             path, "permission", "the system does not allow reading it; change its permissions (chmod +r)"
         ) from None
     except FileNotFoundError:
         raise UnreadableMask(path, "missing-file", "it is gone; expected the file that was listed") from None
+    except MemoryError:
+        raise no_memory(path) from None
     except OSError as error:
         raise UnreadableMask(path, "not-readable", f"{error.strerror}; check the disk or copy it") from error
 
 
-def look_at(data: bytes, path: str) -> Observation:
+@lru_cache(maxsize=2)
+def _shared(file: Path, _modified: int) -> bytes:
+    """The bytes of a file that many masks share. The last files are kept, as their masks are read one by one."""
+    return file.read_bytes()
+
+
+def look_at(data: bytes, path: str, limit: int = MAX_PIXELS, pages: Pages = "") -> Observation:
     """What a file holds; raise UnreadableMask when it can't be read."""
-    runs = decode_png_runs(data, path) if data.startswith(SIGNATURE) else None
-    return observe(path, decode(data, path)) if runs is None else observe_runs(path, runs)
+    if not data.startswith(SIGNATURE):
+        return observe(path, decode(data, path, limit, pages))
+    runs = decode_png_runs(data, path, limit)
+    found = observe(path, decode(data, path, limit)) if runs is None else observe_runs(path, runs)
+    is_grey = data[25] == GREY and found.storage == "grey"
+    return replace(found, depth=data[24]) if is_grey and data[24] < 8 else found
 
 
 def observe(path: str, raster: Raster) -> Observation:

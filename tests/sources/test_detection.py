@@ -218,12 +218,6 @@ def test_instances_can_be_forced_and_forbidden(tmp_path: Path) -> None:
     assert look(tmp_path, instances=False)[1].kind == "index"
 
 
-def test_class_and_number_in_one_value(tmp_path: Path) -> None:
-    save(tmp_path / "a.png", blocks(0, 24, 26000, 26001, 26002, 24000, 24001))
-    _, encoding = look(tmp_path)
-    assert (encoding.kind, codes(encoding.issues)) == ("instance", {"class-in-instance-id"})
-
-
 def test_coloured_instances(tmp_path: Path) -> None:
     save(tmp_path / "a.png", colours(blocks(0, 1, 2), LEGEND))
     _, encoding = look(tmp_path, instances=True, classes=("cell",))
@@ -382,13 +376,6 @@ def test_class_files_without_names(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=r"x\.json: .*Expected one name a line"):
         look(tmp_path, class_file=tmp_path / "x.json")
-
-
-def test_one_object_per_file(tmp_path: Path) -> None:
-    for image in "abc":
-        save(tmp_path / image / "1.png", blocks(0, 0, 255))
-        save(tmp_path / image / "2.png", blocks(255, 0, 0))
-    assert "one-object-per-file" in codes(look(tmp_path)[1].issues)
 
 
 def test_folders_of_ordinary_masks_are_not_objects(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_link_loops_end(tmp_path: Path) -> None:
         (("1.png", "2.png"), ("1_Annotation.png", "2_Annotation.png")),
         (("images/1.png", "images/2.png"), ("masks/1.png", "masks/2.png")),
         (("train/images/1.jpg", "train/images/2.jpg"), ("train/labels/1.jpg", "train/labels/2.jpg")),
+        (("1_sat.jpg", "2_sat.jpg"), ("1_mask.png", "2_mask.png")),
+        (("1_sat.jpg", "2_sat.jpg", "3_sat.jpg"), ("1_mask.png",)),
+        (("img_1.png", "img_2.png"), ("mask_1.png", "mask_2.png")),
+        (("image1.png", "image2.png"), ("label1.png", "label2.png")),
+        (("a_1.png", "a_2.png"), ("a_1_L.png", "a_2_L.png")),
+        (("a/image.png", "b/image.png"), ("a/mask.png", "b/mask.png")),
+        (("train/1.tiff", "val/2.tiff"), ("train_labels/1.tif", "val_labels/2.tif")),
+        (("b/b (1).png", "b/b (2).png"), ("b/b (1)_mask.png", "b/b (2)_mask.png", "b/b (2)_mask_1.png")),
+        (("x/test/cut/1.png", "x/train/good/1.png"), ("x/ground_truth/cut/1_mask.png",)),
     ],
 )
 def test_images_among_masks_are_set_aside(
@@ -87,6 +97,50 @@ def test_images_among_masks_are_set_aside(
     assert folder.files == masks
     assert folder.others == images
     assert codes(folder.issues) == {"images-among-masks"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1.png", "2.png", "3_mask.png"),
+        ("1_mask.png", "2_mask.png"),
+        ("label1.png", "label2.png"),
+        ("1_mask.png", "2.png", "3.png", "4.png", "1.png"),
+        ("sat_1.png", "sun_2.png"),
+    ],
+    ids=" ".join,
+)
+def test_words_that_set_nothing_aside(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        save(tmp_path / name, blocks(0, 1))
+    assert find_masks(tmp_path).files == tuple(sorted(names))
+
+
+def test_stray_images_beside_masks_and_images_are_told(tmp_path: Path) -> None:
+    for name in ("images/1.png", "images/2.png", "logo.png", "masks/1.png", "masks/2.png"):
+        save(tmp_path / name, blocks(0, 1))
+    folder = find_masks(tmp_path)
+    assert folder.files == ("masks/1.png", "masks/2.png")
+    assert dict(zip(folder.others, folder.why, strict=True)) == {
+        "images/1.png": "images-among-masks",
+        "images/2.png": "images-among-masks",
+        "logo.png": "beside-masks",
+    }
+    assert codes(folder.issues) == {"beside-masks", "images-among-masks"}
+
+
+def test_folders_that_can_not_be_listed_are_told(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", blocks(0, 1))
+    at = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(24):  # deeper than a path may be long
+        os.mkdir("d" * 190, dir_fd=at)
+        inner = os.open("d" * 190, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    folder = find_masks(tmp_path)
+    assert folder.files == ("a.png",)
+    assert [(issue.severity, issue.code) for issue in folder.issues] == [("error", "folders-not-read")]
 
 
 def test_jpeg_masks_stay_masks(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ def paired(tmp_path: Path, masks: list[str], images: list[str], **options: str) 
         (["train/masks/1.png", "train/masks/2.png"], ["train/images/1.jpg", "train/images/2.jpg"]),
         (["1.png", "2.png"], ["a/1.jpg", "b/2.jpg"]),
         (["1.png", "10.png", "2.png"], ["1.jpg", "10.jpg", "2.jpg"]),
+        (["a/mask.png", "b/mask.png"], ["a/image.png", "b/image.png"]),
+        (["label1.png", "label2.png"], ["image1.jpg", "image2.jpg"]),
+        (["x/ground_truth/cut/1_mask.png", "x/ground_truth/hit/1_mask.png"], ["x/test/cut/1.png", "x/test/hit/1.png"]),
     ],
 )  # fmt: skip
 def test_names_that_match(tmp_path: Path, masks: list[str], images: list[str]) -> None:

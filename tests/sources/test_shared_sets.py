@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from written import codes, look
 
-from shapeprof.sources import find_masks, pair, read_mask
+from shapeprof.sources import find_masks, pair, read_mask, regrouped
 
 pytestmark = pytest.mark.shared
 Shared = Callable[[str], Path]
@@ -65,8 +65,21 @@ def test_instance_masks(shared: Shared, name: str) -> None:
         assert (found.instances == truth(folder.root / path)).all()
 
 
-def test_dsb_holds_one_object_per_file(shared: Shared) -> None:
-    assert "one-object-per-file" in codes(look(shared("dsb2018_nuclei") / "masks")[1].issues)
+def test_dsb_objects_are_merged_into_one_mask_per_folder(shared: Shared) -> None:
+    root = shared("dsb2018_nuclei")
+    folder, encoding = look(root / "masks")
+    assert (encoding.layout, encoding.instances) == ("objects", True)
+    folder = regrouped(folder, encoding)
+    assert (len(folder.files), len(folder.stored)) == (100, 4334)
+    for name in folder.files:
+        found, issues = read_mask(folder.root, name, encoding)
+        assert found.instances is not None
+        assert codes(issues) <= {"objects-overlap"}
+        assert (found.labels == truth(root / "masks_index" / f"{name}.png")).all()
+        theirs = truth(root / "masks_instance" / f"{name}.png")
+        assert len(np.unique(found.instances)) == len(np.unique(theirs))
+        pairs = np.unique(found.instances.astype(np.int64) * 65536 + theirs)
+        assert len(pairs) <= len(np.unique(theirs)) + len(issues)  # a pixel in two files is of either
 
 
 def test_photographs_are_refused(shared: Shared) -> None:
@@ -87,11 +100,13 @@ def test_photographs_are_refused(shared: Shared) -> None:
         ("indoor_corridor_roboflow", "masks", 120, {"train", "val", "test"}),
         ("dubai_aerial", "masks", 36, {None}),
         ("dsb2018_nuclei", "masks_index", 100, {None}),
+        ("dsb2018_nuclei", "masks", 100, {None}),
     ],
 )
 def test_images_pair(shared: Shared, name: str, masks: str, count: int, splits: set[str | None]) -> None:
     root = shared(name)
-    found = pair(find_masks(root / masks), root / "images")
+    folder, encoding = look(root / masks)
+    found = pair(regrouped(folder, encoding), root / "images")
     assert len(found.pairs) == count
     assert {item.split for item in found.pairs} == splits
     assert not found.issues

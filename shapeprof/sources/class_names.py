@@ -1,0 +1,191 @@
+"""Classes told by names: a binary mask's folder, or the ending of its name, says what it shows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from statistics import median
+
+from shapeprof.errors import UnreadableMask
+from shapeprof.sources.encoding import Layout
+from shapeprof.sources.folder import MaskFolder, is_image_folder, is_mask_folder
+from shapeprof.sources.members import split_name
+from shapeprof.sources.survey import read_bytes, sample_order
+
+MAX_CLASSES = 64  # chosen: more folders or endings are no classes
+_LEAST_FILES = 3  # chosen: of a class on average, where no image has masks of two classes
+_SAME = 0.5  # chosen: IoU from which masks of one name show one thing twice (two raters, say)
+_LOOKED_AT = 8  # chosen: names whose masks are compared
+_SEPARATORS = " ._-"
+_WORDS = re.compile(r"(?=..)[^\W\d_]+([ ._-]+[^\W\d_]+)*")
+_AFTER_NUMBER = re.compile(rf"(.*\d)[{_SEPARATORS}]+([^\W\d_].*)")
+_SAYS_NO_CLASS = """
+    train training val valid validation test testing dev data dataset datasets all new old raw set batch part fold
+    left right od os lat ap pa cc mlo lcc rcc lmlo rmlo top bottom front back rear up down north south east west
+    pre post before after day night flip hflip vflip rot aug augmented orig original final copy real synthetic
+    manual auto pred prediction predictions output outputs result results true gt gtfine gtcoarse default png tif tiff
+"""  # parts of a set, sides, views and versions
+_NO_CLASSES = frozenset(_SAYS_NO_CLASS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What tells the class of every file."""
+
+    layout: Layout
+    names: dict[str, str]  # class name by folder or ending
+    images: dict[str, set[str]]  # the parts that each image has masks of, by what its masks have in common
+
+    @property
+    def share_images(self) -> bool:
+        """Whether some images have masks of several classes."""
+        return any(len(parts) > 1 for parts in self.images.values())
+
+
+def parts_of(files: Iterable[str]) -> Parts | None:
+    """The folders or endings that may be classes, by the names alone; None when they can't be."""
+    files = list(files)
+    return _endings(files) or _folders(files)
+
+
+def says_classes(folder: MaskFolder, parts: Parts) -> bool:
+    """Whether names that may be classes are meant so: often enough, and not for one thing shown twice."""
+    if not 2 <= len(parts.names) <= MAX_CLASSES:
+        return False
+    if not parts.share_images:
+        return parts.layout == "class-folders" and len(folder.files) >= _LEAST_FILES * len(parts.names)
+    shared = sum(1 for found in parts.images.values() if len(found) > 1)
+    if parts.layout == "class-endings" and 2 * shared < len(parts.images):
+        return False
+    return _shows_different_things(folder, parts)
+
+
+def part_of(path: str, layout: Layout, known: Iterable[str]) -> str | None:
+    """The folder (the last known one) or the ending (the longest known one) that tells the class of a file."""
+    pure = PurePosixPath(path)
+    known = set(known)
+    if layout == "class-folders":
+        return next((part for part in reversed(pure.parts[:-1]) if part in known), None)
+    return next((e for e in sorted(known, key=len, reverse=True) if _ends(pure.stem, e)), None)
+
+
+def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
+    """The path of a file without what tells its class: what it has in common with the others of its image."""
+    pure = PurePosixPath(path)
+    part = part_of(path, layout, known)
+    if part is None:
+        return path
+    if layout == "class-endings":
+        stem = pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)
+        # 001/road.png shows the image 001
+        return (
+            pure.parent / (stem + pure.suffix)
+            if stem
+            else pure.parent.with_name(pure.parent.name + pure.suffix)
+        ).as_posix()
+    at = len(pure.parts) - 2 - pure.parts[-2::-1].index(part)
+    return "/".join([*pure.parts[:at], *pure.parts[at + 1 :]])
+
+
+def class_id_of(path: str, layout: Layout, part_ids: tuple[tuple[str, int], ...]) -> int:
+    """The class id of a file's foreground; raise UnreadableMask when its name tells none."""
+    ids = dict(part_ids)
+    if layout == "class-pages":
+        member = split_name(path)[1]
+        if member not in ids:
+            text = f"it has a page {member or 'only'}, where other files have {', '.join(ids)}; export it as they were"
+            raise UnreadableMask(path, "no-class", text)
+        return ids[member]
+    part = part_of(path, layout, ids)
+    if part is None:
+        where = "its folder" if layout == "class-folders" else "its name's ending"
+        text = f"{where} names none of the classes {', '.join(ids)}; rename it, or say --layout files"
+        raise UnreadableMask(path, "no-class", text)
+    return ids[part]
+
+
+def _ends(stem: str, ending: str) -> bool:
+    head = stem.removesuffix(ending)
+    return stem == ending or (head != stem and head[-1:] in tuple(_SEPARATORS))
+
+
+def _is_class(name: str) -> bool:
+    words = re.split(rf"[{_SEPARATORS}]+", name.lower())
+    return _WORDS.fullmatch(name) is not None and not set(words) <= _NO_CLASSES
+
+
+def _cleaned(part: str) -> str:
+    """``part`` without words for masks: ``road_mask`` is ``road``; empty when nothing is left."""
+    words = re.split(rf"([{_SEPARATORS}]+)", part)
+    while words and (is_mask_folder(words[-1]) or not words[-1].strip(_SEPARATORS)):
+        words.pop()
+    while words and (is_mask_folder(words[0]) or not words[0].strip(_SEPARATORS)):
+        words.pop(0)
+    return "".join(words)
+
+
+def _endings(files: list[str]) -> Parts | None:
+    """Endings behind a number (``001_road``), or the whole name in a folder per image (``001/road``)."""
+    names: dict[str, str] = {}
+    images: dict[str, set[str]] = defaultdict(set)
+    for path in files:
+        pure = PurePosixPath(path)
+        match = _AFTER_NUMBER.fullmatch(pure.stem)
+        head, part = (match[1], match[2]) if match else ("", pure.stem)
+        name = _cleaned(part)
+        if not _is_class(name) or (not head and len(pure.parts) < 2):
+            return None
+        names[part] = name
+        images["/".join([*pure.parts[:-1], head])].add(part)
+    counts = Counter(part for found in images.values() for part in found)
+    if len(names) < 2 or min(counts.values()) < min(2, len(images)):
+        return None
+    return Parts("class-endings", names, images)
+
+
+def _folders(files: list[str]) -> Parts | None:
+    """The last folder of every file that is named neither for masks or images nor for a split."""
+    names: dict[str, str] = {}
+    images: dict[str, set[str]] = defaultdict(set)
+    for path in files:
+        parts = list(PurePosixPath(path).parts)
+        at = [i for i, part in enumerate(parts[:-1]) if not (is_mask_folder(part) or is_image_folder(part))]
+        at = [i for i in at if parts[i].lower() not in _NO_CLASSES]
+        if not at or not _is_class(name := parts[at[-1]]):
+            return None
+        names[name] = name
+        images["/".join([*parts[: at[-1]], *parts[at[-1] + 1 :]])].add(name)
+    return Parts("class-folders", names, images) if len(names) > 1 else None
+
+
+def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
+    """Whether masks of one name differ: two raters of one image, or a mask and its copy, agree."""
+    import numpy as np
+
+    from shapeprof.sources.decode import decode
+
+    by_image: dict[str, list[str]] = defaultdict(list)
+    for path in folder.files:
+        by_image[without_part(path, parts.layout, parts.names)].append(path)
+    several = [key for key, found in by_image.items() if len(found) > 1]
+    most = []
+    for key in sample_order(several)[:_LOOKED_AT]:
+        masks = []
+        for path in by_image[key]:
+            try:
+                values = decode(read_bytes(folder.root, path), path).values
+            except UnreadableMask:
+                continue
+            masks.append(values.max(axis=2) > 0 if values.ndim == 3 else values > 0)
+        pairs = [
+            (a, b)
+            for i, a in enumerate(masks)
+            for b in masks[i + 1 :]
+            if a.shape == b.shape and (a | b).any()
+        ]
+        if pairs:
+            most.append(max(float(np.sum(a & b) / np.sum(a | b)) for a, b in pairs))
+    return not most or median(most) <= _SAME

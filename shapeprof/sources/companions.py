@@ -1,0 +1,94 @@
+"""Images among the masks, told by a word in their names: ``1_sat.jpg`` beside ``1_mask.png``."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Literal
+
+MATCHED = 0.9  # chosen: share of masks that need an image of their name before images are set aside
+_LEAST = 0.5  # chosen: share of files without a word that masks must explain
+_MASKS = "masks? annotations? annot labels? lbl gt groundtruth ground_truth seg segmentation target manual"
+_IMAGES = "images? imgs? photos? rgb sat orig original input raw"
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+_MASK = re.compile("|".join(_MASKS.split()), re.IGNORECASE)
+_IMAGE = re.compile("|".join(_IMAGES.split()), re.IGNORECASE)
+_FIRST = re.compile(r"([A-Za-z]+)(?:[ ._-]+|(?=\d))(.*\d.*)")
+_LAST = re.compile(r"(.*?)[ ._-]*(?<![A-Za-z])([A-Za-z]+|ground_truth)(?:[ ._-]?\d{1,2})?")
+
+Key = tuple[str, str]
+Role = Literal["mask", "image", "neither"]
+
+
+def images_by_words(files: list[str]) -> tuple[list[str], list[str]]:
+    """(masks, images) where the names of masks, or of their folders, hold a word for masks and others do not.
+
+    Nearly every mask must have an image of its name but for such words and those of splits. ``([], [])`` where
+    that is not so.
+    """
+    found = {path: _role(path) for path in files}
+    masks = [path for path, (role, _, _) in found.items() if role == "mask"]
+    others = [path for path in files if found[path][0] != "mask"]
+    if not masks or not others:
+        return [], []
+    keys = {found[path][1] for path in others}
+    if sum(found[path][1] in keys for path in masks) < MATCHED * len(masks):
+        return [], []
+    own = {found[path][1] for path in masks}
+    unsaid = [path for path in others if found[path][0] == "neither"]
+    in_folders = all(found[path][2] for path in masks)
+    if not in_folders and sum(found[path][1] in own for path in unsaid) < _LEAST * len(unsaid):
+        return [], []
+    return masks, others
+
+
+class WithoutWords:
+    """Names are matched without the words for masks, images and splits, in folders and stems."""
+
+    def mask_key(self, path: str) -> Key | None:
+        """What a mask is matched by."""
+        return "", _role(path)[1]
+
+    image_key = mask_key
+
+    def __str__(self) -> str:
+        return "by name, without words for masks, images and splits"
+
+
+def _role(path: str) -> tuple[Role, str, bool]:
+    """(role, what a mask and its image have in common, whether the folder alone tells the role) of a file."""
+    pure = PurePosixPath(path)
+    roles: list[Role] = []
+    parts: list[str] = []
+    for part in pure.parts[:-1]:
+        role, rest = _role_of_folder(part)
+        roles.append(role)
+        parts += [rest] if rest else []
+    by_folder = "mask" in roles
+    role, stem = _role_of_stem(pure.stem)
+    roles.append(role)
+    best: Role = "mask" if "mask" in roles else "image" if "image" in roles else "neither"
+    return best, "/".join([*parts, stem]), by_folder
+
+
+@lru_cache(maxsize=4096)
+def _role_of_folder(name: str) -> tuple[Role, str]:
+    if _MASK.fullmatch(name):
+        return "mask", ""
+    words = [word for word in re.split(r"[ ._-]+", name) if word]
+    kept = [w for w in words if not (_MASK.fullmatch(w) or _IMAGE.fullmatch(w) or w.lower() in _SPLITS)]
+    masks, images = any(map(_MASK.fullmatch, words)), any(map(_IMAGE.fullmatch, words))
+    role: Role = "mask" if masks else "image" if images else "neither"
+    return role, "_".join(kept)
+
+
+def _role_of_stem(stem: str) -> tuple[Role, str]:
+    for regex, word, rest in ((_LAST, 2, 1), (_FIRST, 1, 2)):
+        match = regex.fullmatch(stem)
+        if match and (match[rest] or match[word] == stem):
+            if _MASK.fullmatch(match[word]) or (match[word] == "L" and match[rest]):
+                return "mask", match[rest]
+            if _IMAGE.fullmatch(match[word]):
+                return "image", match[rest]
+    return "neither", stem

@@ -1,0 +1,43 @@
+"""How the decoding libraries are called: they say nothing, and whatever they raise is a finding about the file."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shapeprof.errors import UnreadableMask
+
+_LOCK = threading.RLock()  # catching warnings changes global state: one thread at a time
+_LOGGERS = ("PIL", "tifffile", "nibabel.global")
+
+
+@contextmanager
+def decoding(path: str) -> Iterator[None]:
+    """Turn every error into an UnreadableMask of ``path``; let through no warning, nor what libraries log.
+
+    Damaged files were seen to raise more than twenty kinds of errors in Pillow, tifffile, SciPy and nibabel, so that
+    no list of them would hold.
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        except UnreadableMask:
+            raise
+        except MemoryError:
+            raise no_memory(path) from None
+        except Exception as error:
+            code = "truncated-file" if "truncat" in str(error) else "damaged-file"
+            seen = str(error) or type(error).__name__
+            raise UnreadableMask(path, code, f"{seen}; copy or export the file again") from error
+
+
+def no_memory(path: str) -> UnreadableMask:
+    """What is said of a mask for which memory does not suffice."""
+    text = "reading it takes more memory than there is; split it into tiles, or use fewer --workers"
+    return UnreadableMask(path, "too-large", text)

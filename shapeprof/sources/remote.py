@@ -1,0 +1,118 @@
+"""Masks behind a URL: fetched into the user's cache folder with fsspec, and read from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from shapeprof.errors import InputError
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+(::[a-z][a-z0-9+.-]+)*://", re.IGNORECASE)
+_ARCHIVES = {".zip": "zip", ".tar": "tar", ".tgz": "tar", ".gz": "tar"}
+_VERSIONS = ("ETag", "etag", "CRC", "mtime", "LastModified", "last_modified", "updated", "created")
+
+Progress = Callable[[int, int], None]  # files done, files in all
+
+
+def is_url(place: str) -> bool:
+    """Whether ``place`` is a URL, such as ``s3://bucket/masks`` or ``https://host/masks.zip``."""
+    return _URL.match(place) is not None
+
+
+def fetched(url: str, progress: Progress | None = None) -> Path:
+    """The folder that holds a copy of all files below ``url``, which may be an archive (.zip, .tar, .tar.gz).
+
+    Files that an earlier call has fetched, and whose size and version did not change since, are not fetched again;
+    those that are gone are removed.
+
+    Raises:
+        InputError: fsspec, or what it needs for this URL, is not installed; nothing is there; it can't be read.
+    """
+    try:
+        import fsspec
+    except ImportError:
+        raise InputError(
+            f"{url}: reading from a URL needs fsspec; pip install 'shapeprof[remote]', or copy the masks here"
+        ) from None
+    from shapeprof.kernel import cache_folder
+
+    chained = url
+    archive = _ARCHIVES.get(PurePosixPath(url.split("?")[0]).suffix.lower())
+    if archive and "::" not in url:
+        chained = f"{archive}://::{url}"
+    try:
+        system, base = fsspec.core.url_to_fs(chained)
+        listed = system.find(base, detail=True)
+    except ImportError as error:
+        raise InputError(
+            f"{url}: {error}; install what this kind of URL needs, or copy the masks here"
+        ) from None
+    except Exception as error:
+        raise _unreachable(url, error) from error
+    wanted = {_relative(url, path, base): (path, _version(info)) for path, info in sorted(listed.items())}
+    if not wanted:
+        raise InputError(
+            f"{url}: there is no file; expected a folder or an archive of mask images. Check the URL"
+        )
+    name = re.sub(r"[^\w.-]+", "_", PurePosixPath(base or url.split("?")[0]).name)[-60:] or "masks"
+    place = cache_folder().parent / "remote" / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / name
+    _bring(url, system, wanted, place, progress)
+    return place
+
+
+def _bring(
+    url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Path, progress: Progress | None
+) -> None:
+    """Make ``place`` hold the wanted files: relative path to (path there, version)."""
+    manifest = place.parent / "manifest.json"
+    known: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    for gone in set(known) - set(wanted):
+        (place / gone).unlink(missing_ok=True)
+    here = {path: version for path, version in known.items() if path in wanted}
+    try:
+        for done, (path, (there, version)) in enumerate(wanted.items(), start=1):
+            target = place / path
+            if here.get(path) != version or not target.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part = target.with_name(target.name[-100:] + ".part")
+                with system.open(there, "rb") as source, part.open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+                part.replace(target)
+                here[path] = version
+            if progress:
+                progress(done, len(wanted))
+    except Exception as error:
+        raise _unreachable(url, error) from error
+    finally:
+        if place.parent.is_dir():
+            manifest.write_text(json.dumps(here, sort_keys=True), encoding="utf-8")
+
+
+def _relative(url: str, path: str, base: str) -> str:
+    """The path of a file below ``base``; refused when it would lead out of it."""
+    start, whole = base.strip("/"), path.strip("/")
+    relative = whole.removeprefix(start).strip("/") if start else whole
+    relative = relative or PurePosixPath(whole).name
+    parts = relative.split("/")
+    if ".." in parts or "\\" in relative or "\0" in relative or path.startswith("//"):
+        raise InputError(
+            f"{url}: it holds the path {path!r}, which leads out of its folder; nothing was fetched"
+        )
+    return relative
+
+
+def _version(info: dict[str, Any]) -> str:
+    """What changes when a file does, as far as its file system tells."""
+    return (
+        f"{info.get('size')} {next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), '')}"
+    )
+
+
+def _unreachable(url: str, error: Exception) -> InputError:
+    text = str(error).split("\n")[0] or type(error).__name__
+    return InputError(f"{url}: can't be read ({text}); check the URL and your access, or copy the masks here")
