@@ -62,11 +62,11 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
         InputError: the masks are no longer there. PairingError: no image matches.
     """
     root = masks or Path(profile.log.get("masks", ""))
-    if not root.is_dir():
+    if not root.exists():
         raise InputError(
             f"{root}: the masks of this profile are no longer there; give their folder with --masks"
         )
-    folder = find_masks(root)
+    folder = find_masks(root, profile.arguments.get("annotations"))
     pairing = pair(folder, images, group_pattern=group)
     split_of, source = _split(pairing)
     return Matched(folder, images, pairing, split_of, source)

@@ -50,7 +50,7 @@ def prepare_output(out: Path) -> None:
 def folder_state(folder: MaskFolder) -> str:
     """Digest of names, sizes and modification times: whether a scan is still up to date."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in folder.files:
+    for path in folder.stored:
         status = (folder.root / path).stat()
         digest.update(os.fsencode(path) + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -31,7 +31,7 @@ def scan_masks(
     """Measure a folder of masks and write profile.json and objects.parquet.
 
     Args:
-        masks: folder, searched recursively.
+        masks: folder, searched recursively, or one COCO or VIA document.
         options: how to read and measure.
         out: folder for the results; default ``default_output(masks)``.
         progress: called with files done and files in all.
@@ -44,7 +44,7 @@ def scan_masks(
     started = time.time()
     if options.group is not None:
         group_regex(options.group)
-    folder = find_masks(masks)
+    folder = find_masks(masks, options.read.annotations)
     workers = _workers(folder, options)
     if workers > 1:
         prepare()
@@ -146,7 +146,7 @@ def _workers(folder: MaskFolder, options: ScanOptions) -> int:
     """Processes to use: as asked; else one per core, or this one alone for a small set."""
     if options.workers:
         return options.workers
-    size = sum((folder.root / path).stat().st_size for path in folder.files)
+    size = sum((folder.root / path).stat().st_size for path in folder.stored)
     return 1 if size < SMALL_SET else os.cpu_count() or 1
 
 
@@ -161,7 +161,7 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     if (
         same
         and profile.tool_version == __version__
-        and profile.log.get("state") == folder_state(find_masks(masks))
+        and profile.log.get("state") == folder_state(find_masks(masks, wanted.get("annotations")))
     ):
         return profile
     return None

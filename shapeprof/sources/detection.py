@@ -21,6 +21,10 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
+    if folder.annotations is not None:
+        from shapeprof.sources.annotations.classes import encoding_of
+
+        return encoding_of(folder, folder.annotations, options)
     seen = _look(folder)
     issues: list[Issue] = []
     usable = [observation for observation in seen if not observation.is_photo]

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.sources.annotations.source import AnnotationSource
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
-Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
+Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "annotation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class ReadOptions:
     ignore_index: int | Literal["auto"] | None = "auto"  # raw value; None: every value is a class
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
+    annotations: bool | None = (
+        None  # True: draw annotations, even beside masks; False: never; None: without masks
+    )
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Encoding:
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
     issues: tuple[Issue, ...] = ()
+    drawing: AnnotationSource | None = None  # annotation: the documents; raw values are their category ids
 
     def __hash__(self) -> int:
         # Cheap, as the tables made from an encoding are cached under it for every mask that is read.
@@ -69,6 +74,7 @@ class Encoding:
             "palette": [list(pair) for pair in self.palette],
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
+            "drawing": None if self.drawing is None else self.drawing.to_dict(),
         }
 
     @classmethod
@@ -87,6 +93,7 @@ class Encoding:
             palette=_pairs(data["palette"]),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
+            drawing=AnnotationSource.from_dict(data["drawing"]) if data.get("drawing") else None,
         )
 
 

@@ -6,11 +6,15 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
+
+if TYPE_CHECKING:
+    from shapeprof.sources.annotations.find import AnnotationSet
 
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jpg", ".jpeg"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -45,24 +49,45 @@ class MaskFolder:
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
+    annotations: AnnotationSet | None = field(default=None, repr=False)  # what ``files`` are to be drawn from
+    stored: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # the files on disk behind the masks: ``files``, unless given
+
+    def __post_init__(self) -> None:
+        if not self.stored:
+            object.__setattr__(self, "stored", self.files)
 
 
-def find_masks(root: Path) -> MaskFolder:
-    """List the masks below ``root``; raise InputError or NothingMeasurable when there are none."""
+def find_masks(root: Path, annotations: bool | None = None) -> MaskFolder:
+    """List the masks below ``root``; raise InputError or NothingMeasurable when there are none.
+
+    ``root`` may be one COCO or VIA document, too. ``annotations``: as in ``ReadOptions``.
+    """
+    from shapeprof.sources.annotations.folders import EXPECTED, annotated_file, annotated_folder
+
+    if root.is_file() and annotations is not False and (drawn := annotated_file(root)):
+        return drawn
     files, hidden, broken = list_files(root)
     if not files:
         raise NothingMeasurable(
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
+    skips = _skipped_findings(hidden, broken)
+    drawn, beside, refused = annotated_folder(root, files, annotations)
+    if drawn is not None:
+        skipped = drawn.skipped + len(hidden) + len(broken)
+        return replace(drawn, issues=(*drawn.issues, *skips), skipped=skipped)
     masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
     others = [path for path in files if _suffix(path) not in MASK_SUFFIXES]
     if not masks:
         raise NothingMeasurable(
-            f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}); "
-            f"expected {_formats()}. Annotations as text or JSON have to be drawn as index PNG first"
+            f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}) or an "
+            f"annotation that is read{f': {some(refused)}' if refused else ''}; expected {_formats()}, or {EXPECTED}"
         )
-    masks, images, issues = _without_images(masks)
-    issues += [*_other_findings(others), *_skipped_findings(hidden, broken)]
+    masks, images, issues = without_images(masks)
+    unknown = [path for path in others if not beside or _suffix(path) not in _ANNOTATIONS]
+    issues += [*beside, *other_findings(unknown), *skips]
     skipped = len(others) + len(images) + len(hidden) + len(broken)
     return MaskFolder(root, tuple(masks), tuple(issues), tuple(sorted([*others, *images])), skipped)
 
@@ -135,7 +160,7 @@ def _extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
-def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
+def without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
     """(masks, images, findings): set aside the images that lie among the masks."""
     for split in (_by_folder, _by_suffix):
         masks, images, how = split(files)
@@ -199,7 +224,8 @@ def _common_ending(images: list[str], masks: list[str], *, need_word: bool) -> s
     return None
 
 
-def _other_findings(others: list[str]) -> list[Issue]:
+def other_findings(others: list[str]) -> list[Issue]:
+    """What is said of files that are no masks, by kind."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
         suffix = _suffix(path)
@@ -214,8 +240,8 @@ def _other_findings(others: list[str]) -> list[Issue]:
         "annotations": (
             "warning",
             "annotations-not-read",
-            "may be annotations (COCO, YOLO, LabelMe, VOC), which are not read yet. If the masks beside them "
-            "hold the same objects nothing is lost; else draw them as index PNG first",
+            "may be annotations of a kind that is not read. If the masks beside them hold the same objects "
+            "nothing is lost; else draw them as index PNG first",
         ),
         "side": ("info", "side-files", "are no masks and are left alone"),
         "unknown": (

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.sources.annotations.source import AnnotationSource
 from shapeprof.sources.apply_colour import colour_labels
 from shapeprof.sources.apply_grey import grey_labels
 from shapeprof.sources.apply_instances import object_labels
@@ -25,7 +26,24 @@ def read_mask(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
+    if encoding.drawing is not None:
+        return _drawn(folder_root, relpath, encoding, encoding.drawing, train_size)
     return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
+
+
+def _drawn(
+    folder_root: Path, relpath: str, encoding: Encoding, drawing: AnnotationSource, train_size: int | None
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """``read_mask`` of annotations; the digest is that of the pixels."""
+    from shapeprof.sources.annotations.read import draw_mask
+
+    drawn, issues = draw_mask(folder_root, relpath, drawing)
+    labels, instances = drawn.labels, drawn.instances if drawing.instances else None
+    digest = digest_of(repr(labels.shape).encode() + labels.tobytes() + drawn.instances.tobytes())
+    if train_size is not None:
+        labels = resize_nearest(labels, train_size)
+        instances = None if instances is None else resize_nearest(instances, train_size)
+    return LabelMap(labels, encoding.classes, relpath, instances, digest), issues
 
 
 def label_map_of(

@@ -66,7 +66,7 @@ def pair(
     mismatched: list[Pair] = []
     issues = _loose_ends(ambiguous, alone, left)
     if check_sizes:
-        pairs, mismatched, more = _same_size(pairs, masks.root, images_root)
+        pairs, mismatched, more = _same_size(pairs, masks, images_root)
         issues += more
     pairs = [_placed(item, group) for item in pairs]
     issues += _group_findings(pairs, group_pattern)
@@ -86,7 +86,7 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
-        known = {mask_root / path for path in masks.files}
+        known = {mask_root / path for path in masks.stored}
         found = [path for path in found if image_root / path not in known]
     if not found:
         raise PairingError(
@@ -152,12 +152,12 @@ def _loose_ends(
 
 
 def _same_size(
-    pairs: list[Pair], mask_root: Path, images_root: Path
+    pairs: list[Pair], masks: MaskFolder, images_root: Path
 ) -> tuple[list[Pair], list[Pair], list[Issue]]:
     """(pairs of one size, pairs that differ, findings)."""
     good, bad, texts, broken = [], [], [], []
     for item in pairs:
-        mask, image = _size(mask_root / item.mask), _size(images_root / item.image)
+        mask, image = _mask_size(masks, item.mask), _size(images_root / item.image)
         if image is None:
             broken.append(item.image)
         elif mask is None or mask == image:  # an unreadable mask is reported by its reader
@@ -179,6 +179,15 @@ def _same_size(
         )
         issues.append(Issue("warning", "unreadable-image", text))
     return good, bad, issues
+
+
+def _mask_size(masks: MaskFolder, name: str) -> tuple[int, int] | None:
+    """(width, height) of a mask; None when that can't be known."""
+    if masks.annotations is None:
+        return _size(masks.root / name)
+    from shapeprof.sources.annotations.read import mask_size
+
+    return mask_size(masks.root, name, masks.annotations.source)
 
 
 def _size(path: Path) -> tuple[int, int] | None:

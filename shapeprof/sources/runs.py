@@ -18,7 +18,7 @@ from shapeprof.runmap import IGNORED, RunMap
 from shapeprof.sources.apply_colour import classes_by_colour
 from shapeprof.sources.apply_grey import classes_by_value
 from shapeprof.sources.encoding import ODD, Encoding
-from shapeprof.sources.masks import digest_of, label_map_of
+from shapeprof.sources.masks import digest_of, label_map_of, read_mask
 from shapeprof.sources.png import SIGNATURE
 from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
 from shapeprof.sources.run_length import encode
@@ -32,6 +32,9 @@ def read_runs(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
+    if encoding.drawing is not None:
+        drawn, issues = read_mask(folder_root, relpath, encoding, train_size)
+        return encode(drawn), issues
     data = read_bytes(folder_root, relpath)
     if train_size is None and data.startswith(SIGNATURE):
         raster = decode_png_runs(data, relpath)

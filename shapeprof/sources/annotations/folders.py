@@ -1,0 +1,146 @@
+"""Whether the masks of a folder are to be drawn from annotations, or are its image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from shapeprof.errors import InputError, NothingMeasurable
+from shapeprof.labelmap import Issue
+from shapeprof.sources.folder import (
+    MASK_SUFFIXES,
+    NAME_FILES,
+    MaskFolder,
+    is_image_folder,
+    is_mask_folder,
+    is_mask_word,
+    other_findings,
+    some,
+    without_images,
+)
+
+if TYPE_CHECKING:
+    from shapeprof.sources.annotations.find import AnnotationSet
+
+_SUFFIXES = frozenset({".json", ".txt"})
+_OF_DOCUMENTS = frozenset({"annotations", "annotation", "labels", "label"})  # folders of documents as often
+_HEADS = 64  # chosen: documents beside masks whose beginning is looked at, to name them
+EXPECTED = "COCO, VIA or LabelMe JSON, or YOLO segmentation text files"
+
+
+def annotated_file(path: Path) -> MaskFolder | None:
+    """The masks in one COCO, VIA or LabelMe document; None when the file does not look like one.
+
+    Raises:
+        InputError: it looks like one and is none.
+    """
+    from shapeprof.sources.annotations.find import find_annotations, is_annotation_document
+
+    if not is_annotation_document(path):
+        return None
+    found, refused = find_annotations(path.parent, [path.name], listed=False)
+    if found is None:
+        why = refused[0] if refused else "it lists no image"
+        raise InputError(f"{path}: no masks can be drawn from it: {why}; expected COCO, VIA or LabelMe JSON")
+    return _folder(path.parent, [path.name], found)
+
+
+def annotated_folder(
+    root: Path, files: list[str], asked: bool | None
+) -> tuple[MaskFolder | None, list[Issue], list[str]]:
+    """(masks to be drawn, else None with findings about documents beside masks, why files are no documents).
+
+    Masks that are image files win unless ``asked``. Images are no masks: files that documents name, and
+    those that lie with them.
+    """
+    documents = [path for path in files if _may_be_document(path)]
+    if asked is False or (not documents and not asked):
+        return None, [], []
+    from shapeprof.sources.annotations.find import find_annotations
+
+    rasters = [path for path in files if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]
+    if asked is None and _are_masks(root, rasters):
+        return None, _beside_masks(root, documents), []
+    found, refused = find_annotations(root, files)
+    if found is None:
+        if asked:
+            why = f": {some(refused)}" if refused else ""
+            raise NothingMeasurable(
+                f"{root}: no annotations in its {len(files)} files{why}; expected {EXPECTED}"
+            )
+        return None, [], refused
+    if asked is None and (masks := _masks_left(rasters, found)):
+        return None, [_masks_win(list(found.documents), masks)], []
+    return _folder(root, files, found), [], []
+
+
+def _may_be_document(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return pure.suffix.lower() in _SUFFIXES and pure.name.lower() not in NAME_FILES
+
+
+def _are_masks(root: Path, rasters: list[str]) -> bool:
+    """Whether image files are masks by their names alone: no document needs to be opened."""
+    name = root.resolve().name
+    if rasters and is_mask_folder(name) and name.lower() not in _OF_DOCUMENTS:
+        return True
+    in_mask_folder = any(any(map(is_mask_folder, PurePosixPath(path).parts[:-1])) for path in rasters)
+    return in_mask_folder or bool(without_images(rasters)[1])
+
+
+def _masks_left(rasters: list[str], found: AnnotationSet) -> list[str]:
+    """The image files that are masks when documents name the others as images."""
+    stems = {_stem(path) for path in found.images}
+    folders = {PurePosixPath(path).parent for path in found.images}
+    masks = []
+    for path in rasters:
+        pure = PurePosixPath(path)
+        if path in found.images:
+            continue
+        extends = any(
+            _stem(path)[:cut] in stems and (cut == len(pure.stem) or is_mask_word(pure.stem[cut:]))
+            for cut in range(1, len(pure.stem) + 1)
+        )
+        with_images = pure.parent in folders or any(map(is_image_folder, pure.parts[:-1]))
+        if extends or not (with_images or pure.suffix.lower() in (".jpg", ".jpeg")):
+            masks.append(path)
+    return masks
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem
+
+
+def _beside_masks(root: Path, documents: list[str]) -> list[Issue]:
+    """The finding about documents that are not read because there are masks."""
+    from shapeprof.sources.annotations.documents import guesses
+
+    known = [path for path in documents[:_HEADS] if path.lower().endswith(".json") and guesses(root / path)]
+    return [_masks_win(known, [])] if known else []
+
+
+def _masks_win(documents: list[str], masks: list[str]) -> Issue:
+    which = f" ({some(masks)})" if masks else ""
+    text = (
+        f"annotations lie beside the masks: {some(documents)}. The image files are read as masks{which}; "
+        "--annotations draws the annotations instead"
+    )
+    return Issue("info", "annotations-beside-masks", text)
+
+
+def _folder(root: Path, files: Iterable[str], found: AnnotationSet) -> MaskFolder:
+    documents = set(found.documents)
+    others = [path for path in files if path not in documents]
+    images = [path for path in others if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]
+    issues = [*found.issues, *other_findings([path for path in others if path not in set(images)])]
+    loose = [path for path in images if path not in found.images]
+    if loose:
+        text = (
+            f"{len(loose)} image files are in no annotation document: {some(loose)}. They are not measured; "
+            "an image without objects counts when its document lists it"
+        )
+        issues.append(Issue("info", "images-without-annotations", text))
+    return MaskFolder(
+        root, found.names, tuple(issues), tuple(others), len(others), found, stored=tuple(found.documents)
+    )
