@@ -33,7 +33,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Masks = Annotated[Path, typer.Argument(metavar="MASKS", help="Folder of mask images, searched recursively.")]
+Masks = Annotated[
+    Path, typer.Argument(metavar="MASKS", help="Folder of masks or annotations, searched recursively.")
+]
 Source = Annotated[
     Path,
     typer.Argument(
@@ -60,6 +62,14 @@ Instances = Annotated[
     bool | None,
     typer.Option(
         "--instances/--no-instances", help="Values are object ids, not classes.", show_default="detected"
+    ),
+]
+Annotations = Annotated[
+    bool | None,
+    typer.Option(
+        "--annotations/--no-annotations",
+        help="Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
+        show_default="where there are no masks",
     ),
 ]
 TrainSize = Annotated[
@@ -128,6 +138,7 @@ def scan(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    annotations: Annotations = None,
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
@@ -143,7 +154,7 @@ def scan(
 ) -> None:
     """Measure a folder of masks; report the network they ask for, and why."""
     options = _scan_options(
-        (classes, background, ignore_index, instances, train_size),
+        (classes, background, ignore_index, instances, train_size, annotations),
         floor=floor,
         survival_sample=survival_sample,
         survival_best=survival_best,
@@ -160,7 +171,7 @@ def scan(
         raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
     profile, seconds = _scanned(masks, options, out)
     if images is not None:
-        profile = _with_pairs(profile, masks, images, group)
+        profile = _with_pairs(profile, masks, images, group, annotations)
     recommendation = _recommended(profile, thresholds, memory)
     _show(
         profile,
@@ -206,6 +217,7 @@ def export(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    annotations: Annotations = None,
     train_size: TrainSize = None,
     tolerance: Tolerance = None,
     rules: RulesFile = None,
@@ -215,13 +227,13 @@ def export(
 ) -> None:
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
     thresholds = _thresholds(rules, tolerance)
-    read = (classes, background, ignore_index, instances, train_size)
+    read = (classes, background, ignore_index, instances, train_size, annotations)
     asked = any(value is not None for value in read)
     profile, _ = _profile_of(source, _scan_options(read, workers=workers) if asked else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
-    root = masks or (source if source.is_dir() and not (source / "profile.json").is_file() else None)
+    root = masks or (None if _is_profile(source) else source)
     with _progress("Writing masks") as progress:
         result = exporter.export_model(
             profile,
@@ -277,13 +289,13 @@ def explain(
 
 
 def _scan_options(
-    read: tuple[str | None, str | None, str | None, bool | None, int | None], **measuring: Any
+    read: tuple[str | None, str | None, str | None, bool | None, int | None, bool | None], **measuring: Any
 ) -> ScanOptions:
-    """``read``: --classes, --background, --ignore-index, --instances and --train-size, as typed."""
+    """``read``: --classes, --background, --ignore-index, --instances, --train-size, --annotations, as typed."""
     from .shards import ScanOptions
     from .sources import ReadOptions
 
-    classes, background, ignore_index, instances, train_size = read
+    classes, background, ignore_index, instances, train_size, annotations = read
     names, file = None, None
     if classes is not None:
         if Path(classes).is_file():
@@ -299,6 +311,7 @@ def _scan_options(
         ignore_index=_raw("--ignore-index", ignore_index),
         instances=instances,
         train_size=train_size,
+        annotations=annotations,
     )
     return ScanOptions(options, **measuring)
 
@@ -356,14 +369,16 @@ def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, flo
     return profile, time.monotonic() - started
 
 
-def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) -> Profile:
+def _with_pairs(
+    profile: Profile, masks: Path, images: Path, group: str | None, annotations: bool | None
+) -> Profile:
     """The profile, with what pairing its masks with images finds; shown, not kept."""
     from dataclasses import replace
 
     from .sources import find_masks, pair
 
     try:
-        pairing = pair(find_masks(masks), images, group_pattern=group)
+        pairing = pair(find_masks(masks, annotations), images, group_pattern=group)
     except PairingError as error:
         found: tuple[Issue, ...] = (Issue("warning", "images-do-not-match", str(error)),)
     else:
@@ -380,12 +395,12 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     from .shards import ScanOptions
 
     file = source / "profile.json" if source.is_dir() else source
-    if file.is_file() and options is not None:
+    if _is_profile(source) and options is not None:
         raise UsageError(
             f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
-            f"with other options (--classes, --background, --ignore-index, --instances, --train-size)"
+            f"with other options (--classes, --background, --ignore-index, --instances, --train-size, --annotations)"
         )
-    if file.is_file():
+    if _is_profile(source):
         return profile_file.load(file), file.parent
     out = default_output(source)
     kept = kept_profile(source, options)
@@ -393,6 +408,15 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
         return kept, out
     typer.echo(f"No up-to-date scan of {_safe(str(source))} is kept: scanning it first.", err=True)
     return _scanned(source, options or ScanOptions(), out)[0], out
+
+
+def _is_profile(source: Path) -> bool:
+    """Whether ``source`` is a profile or the folder of one; a file of annotations is none."""
+    from .sources import is_annotation_document
+
+    if source.is_dir():
+        return (source / "profile.json").is_file()
+    return source.is_file() and not is_annotation_document(source)
 
 
 def _recommended(profile: Profile, thresholds: Any, memory: float) -> Recommendation:

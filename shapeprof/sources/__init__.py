@@ -21,6 +21,7 @@ __all__ = [
     "ReadOptions",
     "detect",
     "find_masks",
+    "is_annotation_document",
     "pair",
     "read_mask",
     "read_runs",
@@ -32,6 +33,13 @@ def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     from shapeprof.sources import detection
 
     return detection.detect(folder, options or ReadOptions())
+
+
+def is_annotation_document(path: Path) -> bool:
+    """Whether a file looks like a COCO, VIA or LabelMe document; see ``sources.annotations``."""
+    from shapeprof.sources.annotations import documents
+
+    return documents.is_annotation_document(path)
 
 
 def read_mask(

@@ -74,20 +74,21 @@ def find_masks(root: Path, annotations: bool | None = None) -> MaskFolder:
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
     skips = _skipped_findings(hidden, broken)
-    drawn, beside, refused = annotated_folder(root, files, annotations)
-    if drawn is not None:
-        skipped = drawn.skipped + len(hidden) + len(broken)
-        return replace(drawn, issues=(*drawn.issues, *skips), skipped=skipped)
+    look = annotated_folder(root, files, annotations)
+    if look.drawn is not None:
+        skipped = look.drawn.skipped + len(hidden) + len(broken)
+        return replace(look.drawn, issues=(*look.drawn.issues, *skips), skipped=skipped)
     masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
     others = [path for path in files if _suffix(path) not in MASK_SUFFIXES]
     if not masks:
+        why = f". Not annotations either: {some(look.refused)}" if look.refused else ""
         raise NothingMeasurable(
-            f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}) or an "
-            f"annotation that is read{f': {some(refused)}' if refused else ''}; expected {_formats()}, or {EXPECTED}"
+            f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}){why}; "
+            f"expected {_formats()}, or {EXPECTED}"
         )
     masks, images, issues = without_images(masks)
-    unknown = [path for path in others if not beside or _suffix(path) not in _ANNOTATIONS]
-    issues += [*beside, *other_findings(unknown), *skips]
+    told = set(look.beside)
+    issues += [*look.issues, *other_findings([path for path in others if path not in told]), *skips]
     skipped = len(others) + len(images) + len(hidden) + len(broken)
     return MaskFolder(root, tuple(masks), tuple(issues), tuple(sorted([*others, *images])), skipped)
 

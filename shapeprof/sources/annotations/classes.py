@@ -70,7 +70,7 @@ def _how(found: AnnotationSet) -> list[str]:
     documents, masks = len(found.documents), len(found.names)
     where = found.documents[0] if documents == 1 else f"{documents} files"
     missing = masks - len(found.images)
-    images = f"; the images of {missing} of them are not here and not needed" if missing else ""
+    images = f"; {missing} of those are not below this folder" if missing else ""
     return [
         f"{TITLES[found.source.format]} annotations in {where} are drawn as masks of {masks} images{images}",
         "a pixel belongs to an object when its centre does; the smaller of two objects is painted on top",

@@ -27,7 +27,14 @@ def guesses(path: Path) -> list[Format]:
             head = file.read(HEAD)
     except OSError:
         return []
+    if head.startswith(b'{"schema_version"'):  # a profile of ours
+        return []
     return [format_ for format_, marks in _MARKS.items() if any(mark in head for mark in marks)]
+
+
+def is_annotation_document(path: Path) -> bool:
+    """Whether a file looks like a COCO or VIA document or one of LabelMe, by its beginning."""
+    return path.suffix.lower() == ".json" and path.is_file() and bool(guesses(path))
 
 
 def recognise(path: Path, formats: list[Format]) -> tuple[Format, Document]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from shapeprof.labelmap import Issue
-from shapeprof.sources.annotations.documents import guesses, load, recognise
+from shapeprof.sources.annotations.documents import guesses, is_annotation_document, load, recognise
 from shapeprof.sources.annotations.model import Category, Document, NotThisFormat, left_out
 from shapeprof.sources.annotations.places import Images, image_beside, join, parent
 from shapeprof.sources.annotations.resolve import resolve
@@ -61,9 +61,9 @@ def find_annotations(
     return replace(sets[0], issues=tuple(issues)), refused
 
 
-def is_annotation_document(path: Path) -> bool:
-    """Whether a file looks like a COCO or VIA document or one of LabelMe, by its beginning."""
-    return path.suffix.lower() == ".json" and path.is_file() and bool(guesses(path))
+def looks_like_annotations(path: Path) -> bool:
+    """Whether a file looks like annotations of any kind that is read."""
+    return _try_outline(path) if path.suffix.lower() == ".txt" else is_annotation_document(path)
 
 
 Documents = dict[str, Document | str]  # by path; text: why it can't be read

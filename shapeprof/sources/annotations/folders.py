@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = frozenset({".json", ".txt"})
 _OF_DOCUMENTS = frozenset({"annotations", "annotation", "labels", "label"})  # folders of documents as often
-_HEADS = 64  # chosen: documents beside masks whose beginning is looked at, to name them
+_HEADS = 16  # chosen: documents beside masks, of each folder, that are looked at to name them all
 EXPECTED = "COCO, VIA or LabelMe JSON, or YOLO segmentation text files"
 
 
@@ -35,7 +36,8 @@ def annotated_file(path: Path) -> MaskFolder | None:
     Raises:
         InputError: it looks like one and is none.
     """
-    from shapeprof.sources.annotations.find import find_annotations, is_annotation_document
+    from shapeprof.sources.annotations.documents import is_annotation_document
+    from shapeprof.sources.annotations.find import find_annotations
 
     if not is_annotation_document(path):
         return None
@@ -46,22 +48,33 @@ def annotated_file(path: Path) -> MaskFolder | None:
     return _folder(path.parent, [path.name], found)
 
 
-def annotated_folder(
-    root: Path, files: list[str], asked: bool | None
-) -> tuple[MaskFolder | None, list[Issue], list[str]]:
-    """(masks to be drawn, else None with findings about documents beside masks, why files are no documents).
+@dataclass(frozen=True)
+class Look:
+    """What a look at the annotations in a folder came to."""
 
-    Masks that are image files win unless ``asked``. Images are no masks: files that documents name, and
-    those that lie with them.
+    drawn: MaskFolder | None = None  # the masks that are to be drawn; None: the image files are the masks
+    beside: tuple[str, ...] = ()  # documents beside masks, which are not read
+    issues: tuple[Issue, ...] = ()  # what is said of them
+    refused: tuple[str, ...] = ()  # files that look like documents and are none, with the reasons
+
+
+def annotated_folder(root: Path, files: list[str], asked: bool | None) -> Look:
+    """Whether the masks of a folder are to be drawn. ``asked``: as in ``ReadOptions.annotations``.
+
+    Masks that are image files win unless asked. Images are no masks: files that documents name, and those
+    that lie with them.
+
+    Raises:
+        NothingMeasurable: asked to draw annotations where there are none.
     """
     documents = [path for path in files if _may_be_document(path)]
     if asked is False or (not documents and not asked):
-        return None, [], []
-    from shapeprof.sources.annotations.find import find_annotations
-
+        return Look()
     rasters = [path for path in files if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]
     if asked is None and _are_masks(root, rasters):
-        return None, _beside_masks(root, documents), []
+        return _masks_win(_beside_masks(root, documents), [])
+    from shapeprof.sources.annotations.find import find_annotations
+
     found, refused = find_annotations(root, files)
     if found is None:
         if asked:
@@ -69,10 +82,10 @@ def annotated_folder(
             raise NothingMeasurable(
                 f"{root}: no annotations in its {len(files)} files{why}; expected {EXPECTED}"
             )
-        return None, [], refused
+        return Look(refused=tuple(refused))
     if asked is None and (masks := _masks_left(rasters, found)):
-        return None, [_masks_win(list(found.documents), masks)], []
-    return _folder(root, files, found), [], []
+        return _masks_win(list(found.documents), masks)
+    return Look(_folder(root, files, found))
 
 
 def _may_be_document(path: str) -> bool:
@@ -112,24 +125,30 @@ def _stem(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-def _beside_masks(root: Path, documents: list[str]) -> list[Issue]:
-    """The finding about documents that are not read because there are masks."""
-    from shapeprof.sources.annotations.documents import guesses
+def _beside_masks(root: Path, documents: list[str]) -> list[str]:
+    """The documents that are not read because there are masks: of each folder all, by the first few."""
+    from shapeprof.sources.annotations.find import looks_like_annotations
 
-    known = [path for path in documents[:_HEADS] if path.lower().endswith(".json") and guesses(root / path)]
-    return [_masks_win(known, [])] if known else []
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in documents:
+        pure = PurePosixPath(path)
+        groups[pure.parent.as_posix(), pure.suffix.lower()].append(path)
+    known = [g for g in groups.values() if any(looks_like_annotations(root / path) for path in g[:_HEADS])]
+    return sorted(path for group in known for path in group)
 
 
-def _masks_win(documents: list[str], masks: list[str]) -> Issue:
+def _masks_win(documents: list[str], masks: list[str]) -> Look:
+    if not documents:
+        return Look()
     which = f" ({some(masks)})" if masks else ""
     text = (
         f"annotations lie beside the masks: {some(documents)}. The image files are read as masks{which}; "
         "--annotations draws the annotations instead"
     )
-    return Issue("info", "annotations-beside-masks", text)
+    return Look(None, tuple(documents), (Issue("info", "annotations-beside-masks", text),))
 
 
-def _folder(root: Path, files: Iterable[str], found: AnnotationSet) -> MaskFolder:
+def _folder(root: Path, files: list[str], found: AnnotationSet) -> MaskFolder:
     documents = set(found.documents)
     others = [path for path in files if path not in documents]
     images = [path for path in others if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]

@@ -106,9 +106,11 @@ def _words(path: str) -> list[str]:
 def image_beside(root: Path, document: str, file_name: str) -> Path | None:
     """The image that a document in or outside of ``root`` names, on disk: by its name, else by its stem."""
     folder = Path(os.path.abspath(root / document)).parent.as_posix()  # noqa: PTH100 - links stay links
-    stem = PurePosixPath(file_name).stem
+    stem, suffix = PurePosixPath(file_name).stem, PurePosixPath(file_name).suffix.lower()
+    names = [file_name] if suffix in IMAGE_SUFFIXES else []
+    names += [stem + suffix for suffix in sorted(IMAGE_SUFFIXES)]
     for place in image_folders(folder):
-        for name in (file_name, *(stem + suffix for suffix in sorted(IMAGE_SUFFIXES))):
+        for name in names:
             path = Path(place) / name
             if os.path.isfile(path):  # noqa: PTH113 - no error for a name that no system takes
                 return path
