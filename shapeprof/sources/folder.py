@@ -149,7 +149,7 @@ def _suffix(path: str) -> str:
 
 
 def _is_system(name: str) -> bool:
-    return name.startswith(".") or name in _SYSTEM
+    return name.startswith(".") or name in _SYSTEM or name.endswith(".shapeprof")
 
 
 def _formats() -> str:

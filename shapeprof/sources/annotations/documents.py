@@ -12,6 +12,7 @@ from shapeprof.sources.annotations.model import Document, NotThisFormat
 from shapeprof.sources.annotations.source import TITLES, Format
 
 HEAD = 4096  # bytes of a JSON file that must name a key of the format
+CACHED = 64  # documents kept per process: there are few of those that hold many images
 _MARKS: dict[Format, tuple[bytes, ...]] = {
     "coco": (b'"images"', b'"annotations"', b'"categories"', b'"licenses"', b'"info"'),
     "via": (b'"_via_', b'"filename"', b'"fileref"', b'"shape_attributes"', b'"region_attributes"'),
@@ -37,10 +38,34 @@ def is_annotation_document(path: Path) -> bool:
     return path.suffix.lower() == ".json" and path.is_file() and bool(guesses(path))
 
 
-def recognise(path: Path, formats: list[Format]) -> tuple[Format, Document]:
-    """The first of some JSON formats that a file is of; raise NotThisFormat with the reasons."""
+def recognise(path: Path) -> tuple[Format, Document]:
+    """A JSON file and the format that it is of; raise NotThisFormat with the reasons why it is of none."""
+    return _recognised(path, *_state(path))
+
+
+def load(path: Path, format_: Format) -> Document:
+    """Parse a file of a format; raise NotThisFormat."""
+    if format_ == "yolo":
+        return _labels(path, *_state(path))
+    found, document = recognise(path)
+    if found != format_:
+        raise NotThisFormat(f"it is no {TITLES[format_]} document any longer")
+    return document
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Size and time of the last change: a changed file is another one to the caches."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        raise NotThisFormat("it is gone") from None
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=CACHED)
+def _recognised(path: Path, size: int, modified: int) -> tuple[Format, Document]:
     data, reasons = _json(_bytes(path)), []
-    for format_ in formats:
+    for format_ in guesses(path):
         try:
             return format_, _PARSERS[format_](data, path.name)
         except NotThisFormat as error:
@@ -48,20 +73,9 @@ def recognise(path: Path, formats: list[Format]) -> tuple[Format, Document]:
     raise NotThisFormat("; ".join(reasons))
 
 
-def load(path: Path, format_: Format) -> Document:
-    """Parse a file; raise NotThisFormat."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        raise NotThisFormat(f"{TITLES[format_]} document: it is gone") from None
-    return _load(path, format_, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _load(path: Path, format_: Format, size: int, modified: int) -> Document:
-    """``size`` and ``modified`` make a changed file another one."""
-    data = _bytes(path)
-    return yolo.parse(data, path.name) if format_ == "yolo" else _PARSERS[format_](_json(data), path.name)
+@lru_cache(maxsize=CACHED)
+def _labels(path: Path, size: int, modified: int) -> Document:
+    return yolo.parse(_bytes(path), path.name)
 
 
 def _bytes(path: Path) -> bytes:

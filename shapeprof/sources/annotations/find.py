@@ -79,7 +79,7 @@ def _json_documents(root: Path, files: list[str], refused: list[str]) -> dict[Fo
         if not (formats := guesses(root / path)):
             continue
         try:
-            format_, document = recognise(root / path, formats)
+            format_, document = recognise(root / path)
         except NotThisFormat as error:
             damaged.append((path, formats, str(error)))
             continue

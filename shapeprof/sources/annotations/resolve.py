@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from shapeprof.sources.annotations.documents import load
 from shapeprof.sources.annotations.model import NotThisFormat
 from shapeprof.sources.annotations.places import join, parent
-from shapeprof.sources.annotations.source import SUFFIXES, AnnotationSource
+from shapeprof.sources.annotations.source import SUFFIXES, AnnotationSource, Format
 
 
 def resolve(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:
@@ -25,13 +26,31 @@ def _by_folder(root: Path, name: str, source: AnnotationSource) -> tuple[str, st
 
 
 def _by_record(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:
-    for document, place in source.places:
-        if place and not name.startswith(place + "/"):
-            continue
+    for _ in range(2):  # anew if a document has changed since the index was made
+        found = _index(root, source.format, source.places).get(name)
+        if found and _holds(root, source.format, *found):
+            return found
+        _index.cache_clear()
+    return None
+
+
+def _holds(root: Path, format_: Format, document: str, file_name: str) -> bool:
+    try:
+        return load(root / document, format_).find(file_name) is not None
+    except NotThisFormat:
+        return False
+
+
+@lru_cache(maxsize=4)
+def _index(root: Path, format_: Format, places: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, str]]:
+    """What every name stands for; of documents that hold the same one, the first."""
+    index: dict[str, tuple[str, str]] = {}
+    for document, place in places:
         try:
-            record = load(root / document, source.format).find(name[len(place) + 1 :] if place else name)
+            parsed = load(root / document, format_)
         except NotThisFormat:
             continue
-        if record is not None:
-            return document, record.file_name
-    return None
+        for base, file_name in (*((n, n) for n in parsed.records), *parsed.by_base.items()):
+            if file_name:
+                index.setdefault(join(place, base), (document, file_name))
+    return index

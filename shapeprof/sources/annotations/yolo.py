@@ -9,7 +9,6 @@ import numpy as np
 from shapeprof.sources.annotations.model import (
     NOT_FINITE,
     ONLY_BOX,
-    TOO_FEW,
     BadShape,
     Category,
     Document,
@@ -73,5 +72,5 @@ def _region(line: list[str], size: tuple[int, int]) -> Region:
     except ValueError:
         return Region(category, None, (NOT_FINITE,))
     except BadShape as error:
-        return Region(category, None, (str(error) if values else TOO_FEW,))
+        return Region(category, None, (str(error),))
     return Region(category, Polygon((ring,)))
