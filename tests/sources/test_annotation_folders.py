@@ -52,6 +52,13 @@ def test_annotations_that_there_are_not(tmp_path: Path) -> None:
         find_masks(tmp_path, annotations=True)
 
 
+def test_a_damaged_document_among_images_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", blocks(0, 1))
+    write(tmp_path / "x.json", '{"images": [')
+    issue = next(i for i in find_masks(tmp_path).issues if i.code == "annotations-refused")
+    assert "x.json (it is no JSON" in issue.message
+
+
 def test_the_format_with_the_most_masks_is_read(tmp_path: Path) -> None:
     dataset(tmp_path)
     write(tmp_path / "labels" / "a.txt", "0 0.1 0.1 0.3 0.1 0.3 0.3 0.1 0.3")

@@ -55,10 +55,16 @@ def find_annotations(
             "Give them alone to read them"
         )
         issues.append(Issue("warning", "other-annotations", text))
-    if refused:
-        text = f"{len(refused)} files look like annotations but are none that is read: {some(refused)}"
-        issues.append(Issue("warning", "annotations-not-read", text))
+    issues += refusals(refused)
     return replace(sets[0], issues=tuple(issues)), refused
+
+
+def refusals(refused: list[str]) -> list[Issue]:
+    """The finding about files that look like annotations and are none."""
+    if not refused:
+        return []
+    text = f"{len(refused)} files look like annotations but are none that is read: {some(refused)}"
+    return [Issue("warning", "annotations-refused", text)]
 
 
 def looks_like_annotations(path: Path) -> bool:

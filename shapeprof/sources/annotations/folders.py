@@ -54,7 +54,7 @@ class Look:
 
     drawn: MaskFolder | None = None  # the masks that are to be drawn; None: the image files are the masks
     beside: tuple[str, ...] = ()  # documents beside masks, which are not read
-    issues: tuple[Issue, ...] = ()  # what is said of them
+    issues: tuple[Issue, ...] = ()  # what is said of these and of the next
     refused: tuple[str, ...] = ()  # files that look like documents and are none, with the reasons
 
 
@@ -73,7 +73,7 @@ def annotated_folder(root: Path, files: list[str], asked: bool | None) -> Look:
     rasters = [path for path in files if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]
     if asked is None and _are_masks(root, rasters):
         return _masks_win(_beside_masks(root, documents), [])
-    from shapeprof.sources.annotations.find import find_annotations
+    from shapeprof.sources.annotations.find import find_annotations, refusals
 
     found, refused = find_annotations(root, files)
     if found is None:
@@ -82,7 +82,7 @@ def annotated_folder(root: Path, files: list[str], asked: bool | None) -> Look:
             raise NothingMeasurable(
                 f"{root}: no annotations in its {len(files)} files{why}; expected {EXPECTED}"
             )
-        return Look(refused=tuple(refused))
+        return Look(issues=tuple(refusals(refused)), refused=tuple(refused))
     if asked is None and (masks := _masks_left(rasters, found)):
         return _masks_win(list(found.documents), masks)
     return Look(_folder(root, files, found))
