@@ -66,7 +66,10 @@ class Observation:
 
 def sample_order(files: Iterable[str]) -> list[str]:
     """``files`` by the hash of their relative path: the same sample on every machine."""
-    return sorted(files, key=lambda path: hashlib.blake2b(path.encode(), digest_size=8).digest())
+    return sorted(
+        files,
+        key=lambda path: hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest(),
+    )
 
 
 def survey(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from written import blocks, codes, save
 
 from shapeprof.errors import NothingMeasurable
 from shapeprof.output import folder_state
-from shapeprof.sources import ReadOptions, detect, find_masks, pair
+from shapeprof.sources import ReadOptions, detect, find_masks, pair, read_mask
+from shapeprof.sources.annotations.documents import CACHED
 
 DOCUMENT = coco([{"segmentation": [square(0, 0, 4)]}], images=[(1, "a.jpg"), (2, "b.jpg")])
 
@@ -98,3 +100,49 @@ def test_how_far_objects_overlap_is_told(tmp_path: Path) -> None:
     write(tmp_path / "x.json", coco(objects))
     issues = detect(find_masks(tmp_path), ReadOptions()).issues
     assert "25.0% of the pixels in objects" in next(i for i in issues if i.code == "objects-overlap").message
+
+
+def test_images_of_one_document_in_several_places(tmp_path: Path) -> None:
+    """As in one real set, whose valid/ has some of its images in valid/images/; others are nowhere."""
+    names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    document = coco([], images=list(enumerate(names)))
+    write(tmp_path / "valid" / "_annotations.coco.json", document)
+    for image in ("valid/a.jpg", "valid/b.jpg", "valid/images/c.jpg"):
+        photo(tmp_path / image, 20, 30)
+    folder = find_masks(tmp_path)
+    assert folder.files == ("valid/a.jpg", "valid/b.jpg", "valid/d.jpg", "valid/images/c.jpg")
+    encoding = detect(folder, ReadOptions())
+    assert all(read_mask(folder.root, name, encoding)[0].labels.shape == (20, 30) for name in folder.files)
+
+
+def test_equal_image_names_are_told_apart_by_words_of_the_document(tmp_path: Path) -> None:
+    for split, side in (("train2017", 4), ("val2017", 5)):
+        document = coco([{"segmentation": [square(0, 0, side)]}], images=[(1, "1.jpg")])
+        write(tmp_path / "annotations" / f"instances_{split}.json", document)
+        photo(tmp_path / split / "1.jpg", 20, 30)
+    folder = find_masks(tmp_path)
+    assert folder.files == ("train2017/1.jpg", "val2017/1.jpg") and not folder.issues
+    encoding = detect(folder, ReadOptions())
+    found = [int((read_mask(folder.root, name, encoding)[0].labels == 1).sum()) for name in folder.files]
+    assert found == [16, 25]
+
+
+def test_more_documents_than_are_kept_in_memory(tmp_path: Path) -> None:
+    for i in range(CACHED + 10):
+        document = coco([{"segmentation": [square(0, 0, 1 + i % 9)]}], images=[(1, f"{i}.jpg")])
+        write(tmp_path / f"{i}.json", document)
+    folder = find_masks(tmp_path)
+    assert len(folder.files) == len(folder.stored) == CACHED + 10
+    encoding = detect(folder, ReadOptions())
+    for name in folder.files:
+        found = read_mask(folder.root, name, encoding)[0].labels
+        assert (found == 1).sum() == (1 + int(name.removesuffix(".jpg")) % 9) ** 2
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    write(tmp_path / f"{name}.txt", "0 0.1 0.1 0.3 0.1 0.3 0.3 0.1 0.3")
+    photo(tmp_path / f"{name}.jpg", 20, 40)
+    folder = find_masks(tmp_path)
+    assert folder.files == (f"{name}.jpg",)
+    assert (read_mask(folder.root, folder.files[0], detect(folder, ReadOptions()))[0].labels == 1).sum() == 32

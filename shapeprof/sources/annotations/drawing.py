@@ -109,7 +109,7 @@ def draw(
 def rasterise(shape: Shape, size: Size) -> Pixels:
     """The pixels of an image of ``size`` whose centres lie in a shape; raise BadShape."""
     if isinstance(shape, RunLength):
-        return _run_length(shape, size), 0, 0
+        return _cropped(_run_length(shape, size))
     if isinstance(shape, Bitmap):
         return _bitmap(shape, size)
     top, left, bottom, right = box = _box(shape, size)
@@ -211,6 +211,15 @@ def _run_length(shape: RunLength, size: Size) -> NDArray[np.bool_]:
         return np.asarray(mask.decode(coded), np.bool_)
     except (ValueError, OverflowError, TypeError, MemoryError):
         raise BadShape(BAD_RLE) from None
+
+
+def _cropped(mask: NDArray[np.bool_]) -> Pixels:
+    """The part of a mask that holds all its pixels, in memory of its own: an image can have many objects."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return mask[:0], 0, 0
+    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return part.copy(), int(rows[0]), int(columns[0])
 
 
 def compressed_counts(text: bytes) -> list[int] | None:
