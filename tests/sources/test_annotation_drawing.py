@@ -81,6 +81,19 @@ def test_triangles_that_share_an_edge_share_no_pixel(points: Ring) -> None:
     assert ((layers % 2 == 1) == painted(Polygon((ring(*points),)))).all()
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=50)
+def test_about_as_pycocotools_draws_polygons(seed: int) -> None:
+    """It draws at five times the size and thins that out, so it differs by a pixel here and there."""
+    rng = np.random.default_rng(seed)
+    radius, angle = rng.uniform(20, 45, 9), np.sort(rng.uniform(0, 2 * np.pi, 9))
+    points = 50 + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    (theirs,) = coco_mask.frPyObjects([points.ravel().tolist()], 100, 100)
+    expected, found = coco_mask.decode(theirs) > 0, painted(Polygon((points,)), (100, 100))
+    assert (expected & found).sum() > 0.98 * (expected | found).sum()
+    assert abs(int(expected.sum()) - int(found.sum())) < 0.01 * expected.sum() + 5  # neither grows nor shifts
+
+
 def test_known_pixels() -> None:
     square = painted(Polygon((ring((2, 1), (5, 1), (5, 4), (2, 4)),)))
     assert square.sum() == 9 and square[1:4, 2:5].all()  # a square of 3 px is 9 pixels

@@ -125,7 +125,7 @@ def test_images_without_annotations_or_files_are_masks_too(tmp_path: Path) -> No
     folder, encoding = look(tmp_path)
     assert folder.files == ("a.jpg", "b.jpg", "sub/c.jpg")
     assert codes(folder.issues) == {"images-without-annotations"} and "other.jpg" in folder.issues[0].message
-    assert folder.others == ("a.jpg", "other.jpg") and "2 of those are not below" in encoding.reasons[0]
+    assert folder.others == ("a.jpg", "other.jpg") and "1 of these images lie below" in encoding.reasons[0]
     assert not drawn(folder, encoding, "b.jpg")[0].any()
 
 

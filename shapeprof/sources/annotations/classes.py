@@ -69,8 +69,8 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
 def _how(found: AnnotationSet) -> list[str]:
     documents, masks = len(found.documents), len(found.names)
     where = found.documents[0] if documents == 1 else f"{documents} files"
-    missing = masks - len(found.images)
-    images = f"; {missing} of those are not below this folder" if missing else ""
+    here = len(found.images)
+    images = "" if here == masks else f"; {here or 'none'} of these images lie below this folder"
     return [
         f"{TITLES[found.source.format]} annotations in {where} are drawn as masks of {masks} images{images}",
         "a pixel belongs to an object when its centre does; the smaller of two objects is painted on top",

@@ -24,7 +24,7 @@ from shapeprof.sources.folder import (
 if TYPE_CHECKING:
     from shapeprof.sources.annotations.find import AnnotationSet
 
-_SUFFIXES = frozenset({".json", ".txt"})
+_SUFFIXES = (".json", ".txt")
 _OF_DOCUMENTS = frozenset({"annotations", "annotation", "labels", "label"})  # folders of documents as often
 _HEADS = 16  # chosen: documents beside masks, of each folder, that are looked at to name them all
 EXPECTED = "COCO, VIA or LabelMe JSON, or YOLO segmentation text files"
@@ -89,8 +89,8 @@ def annotated_folder(root: Path, files: list[str], asked: bool | None) -> Look:
 
 
 def _may_be_document(path: str) -> bool:
-    pure = PurePosixPath(path)
-    return pure.suffix.lower() in _SUFFIXES and pure.name.lower() not in NAME_FILES
+    lower = path.lower()
+    return lower.endswith(_SUFFIXES) and lower.rpartition("/")[2] not in NAME_FILES
 
 
 def _are_masks(root: Path, rasters: list[str]) -> bool:
