@@ -81,17 +81,19 @@ def test_triangles_that_share_an_edge_share_no_pixel(points: Ring) -> None:
     assert ((layers % 2 == 1) == painted(Polygon((ring(*points),)))).all()
 
 
-@given(st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=50)
-def test_about_as_pycocotools_draws_polygons(seed: int) -> None:
-    """It draws at five times the size and thins that out, so it differs by a pixel here and there."""
-    rng = np.random.default_rng(seed)
-    radius, angle = rng.uniform(20, 45, 9), np.sort(rng.uniform(0, 2 * np.pi, 9))
-    points = 50 + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    (theirs,) = coco_mask.frPyObjects([points.ravel().tolist()], 100, 100)
-    expected, found = coco_mask.decode(theirs) > 0, painted(Polygon((points,)), (100, 100))
-    assert (expected & found).sum() > 0.98 * (expected | found).sum()
-    assert abs(int(expected.sum()) - int(found.sum())) < 0.01 * expected.sum() + 5  # neither grows nor shifts
+def test_about_as_pycocotools_draws_polygons() -> None:
+    """It draws at five times the size and thins that out: a pixel differs here and there, the area does not."""
+    rng = np.random.default_rng(0)
+    ratios, more = [], []
+    for _ in range(200):
+        radius, angle = rng.uniform(20, 45, 9), np.sort(rng.uniform(0, 2 * np.pi, 9))
+        points = 50 + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        (theirs,) = coco_mask.frPyObjects([points.ravel().tolist()], 100, 100)
+        expected, found = coco_mask.decode(theirs) > 0, painted(Polygon((points,)), (100, 100))
+        ratios.append((expected & found).sum() / (expected | found).sum())
+        more.append(found.sum() / expected.sum() - 1)
+    assert min(ratios) > 0.95 and np.mean(ratios) > 0.99
+    assert abs(np.mean(more)) < 0.001  # neither grown nor shrunk
 
 
 def test_known_pixels() -> None:
