@@ -167,6 +167,15 @@ def test_category_0_that_is_used_is_a_class(tmp_path: Path) -> None:
     assert (drawn(folder, encoding, "a.jpg")[0] == 1).sum() == 16
 
 
+def test_categories_of_one_name_are_one_class(tmp_path: Path) -> None:
+    objects = [polygon(0, 0, 4, category_id=1), polygon(9, 0, 4, category_id=2)]
+    write(tmp_path / "x.json", coco(objects, categories=[(1, "cat"), (2, "cat"), (3, "dog")]))
+    folder, encoding = look(tmp_path)
+    assert encoding.classes.names == ("background", "cat", "dog") and encoding.raw_values_of(1) == (1, 2)
+    assert any("more than one category is called 'cat'" in reason for reason in encoding.reasons)
+    assert (drawn(folder, encoding, "a.jpg")[0] == 1).sum() == 32
+
+
 def test_documents_that_number_categories_differently_are_matched_by_name(tmp_path: Path) -> None:
     for split, categories in (("train", [(1, "cat"), (2, "dog")]), ("val", [(1, "dog"), (2, "cat")])):
         write(tmp_path / split / "x.json", coco([polygon(0, 0, 4)], categories=categories))

@@ -72,7 +72,8 @@ def _how(found: AnnotationSet) -> list[str]:
     here = len(found.images)
     images = "" if here == masks else f"; {here or 'none'} of these images lie below this folder"
     return [
-        f"{TITLES[found.source.format]} annotations in {where} are drawn as masks of {masks} images{images}",
+        f"{found.regions:,} {TITLES[found.source.format]} annotations in {where} are drawn as masks of {masks:,} "
+        f"images{images}",
         "a pixel belongs to an object when its centre does; the smaller of two objects is painted on top",
     ]
 
@@ -85,11 +86,12 @@ def _table(found: AnnotationSet, attribute: str, folder: MaskFolder, options: Re
     if isinstance(asked, int) and asked != 0 and asked not in raws:
         shown = some((str(raw) for raw in sorted(raws)), 12) or "none: these categories have no ids"
         raise UsageError(f"background {asked}: no category has that id; expected one of {shown}")
+    known: dict[str, int] = {}  # class by name
     for category in categories:
         role = _role(category, options)
-        class_id = table.class_of.get(category.key, role)
+        class_id = role if role is not None else known.get(category.name)
         if class_id is None:
-            class_id = len(table.names)
+            class_id = known[category.name] = len(table.names)
             table.names.append(category.name)
         elif role is None and category.id is not None:
             table.reasons.append(f"more than one category is called '{category.name}': they are one class")
@@ -168,10 +170,7 @@ def _via_categories(found: AnnotationSet, attribute: str, table: _Table) -> Iter
             f"'{name}'. Name them in the annotations if they are something else"
         )
         table.issues.append(Issue("warning", "objects-without-class", text))
-    if len(own) == 1:
-        table.class_of[""] = 1
-    else:
-        yield Category("", name)
+    yield Category("", name)
 
 
 def _yolo_categories(categories: tuple[Category, ...], names: ClassNames | None) -> Iterator[Category]:
