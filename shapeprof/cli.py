@@ -38,7 +38,7 @@ Masks = Annotated[
     str,
     typer.Argument(
         metavar="MASKS",
-        help="Folder of mask images, searched recursively; a text file that lists them; or a URL.",
+        help="Folder of masks or annotations, searched recursively; a list of paths; a COCO file; or a URL.",
     ),
 ]
 Source = Annotated[
@@ -89,6 +89,14 @@ Merge = Annotated[
 ]
 Part = Annotated[
     int, typer.Option("--sample", min=0, metavar="N", help="Measure only N of the masks; 0: all of them.")
+]
+Annotations = Annotated[
+    bool | None,
+    typer.Option(
+        "--annotations/--no-annotations",
+        help="Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
+        show_default="where there are no masks",
+    ),
 ]
 TrainSize = Annotated[
     int | None,
@@ -180,6 +188,7 @@ def scan(
     invert: Invert = False,
     pages: Pages = "auto",
     max_pixels: MaxPixels = MAX_PIXELS,
+    annotations: Annotations = None,
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
@@ -203,6 +212,7 @@ def scan(
             "background": background,
             "ignore_index": ignore_index,
             "instances": instances,
+            "annotations": annotations,
             "exclude": exclude,
             "merge": merge,
             "train_size": train_size,
@@ -282,6 +292,7 @@ def export(
     invert: Invert = False,
     pages: Pages = "auto",
     max_pixels: MaxPixels = MAX_PIXELS,
+    annotations: Annotations = None,
     train_size: TrainSize = None,
     tolerance: Tolerance = None,
     rules: RulesFile = None,
@@ -298,6 +309,7 @@ def export(
         "background": background,
         "ignore_index": ignore_index,
         "instances": instances,
+        "annotations": annotations,
         "train_size": train_size,
         "pattern": pattern,
         "layout": layout,
@@ -312,7 +324,7 @@ def export(
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
-    root = masks or (place if place.is_dir() and not (place / "profile.json").is_file() else None)
+    root = masks or (None if _is_profile(place) else place)
     with _progress("Writing masks") as progress:
         result = exporter.export_model(
             profile,
@@ -515,16 +527,15 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     from .output import default_output
     from .scan import kept_profile
     from .shards import ScanOptions
-    from .sources.lists import is_list
 
-    file = source / "profile.json" if source.is_dir() or is_list(source) else source
-    if file.is_file() and options is not None:
+    file = source / "profile.json" if source.is_dir() else source
+    if _is_profile(source) and options is not None:
         raise UsageError(
             f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
             f"with other options (--classes, --background, --ignore-index, --instances, --invert, --pages, "
-            f"--max-pixels, --train-size, --pattern, --layout)"
+            f"--max-pixels, --train-size, --pattern, --layout, --annotations)"
         )
-    if file.is_file():
+    if _is_profile(source):
         return profile_file.load(file), file.parent
     out = default_output(source)
     kept = kept_profile(source, options)
@@ -532,6 +543,16 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
         return kept, out
     typer.echo(f"No up-to-date scan of {_safe(str(source))} is kept: scanning it first.", err=True)
     return _scanned(source, options or ScanOptions(), out)[0], out
+
+
+def _is_profile(source: Path) -> bool:
+    """Whether ``source`` is a profile or the folder of one; a list of masks or a document of annotations is none."""
+    from .sources import is_annotation_document
+    from .sources.lists import is_list
+
+    if source.is_dir():
+        return (source / "profile.json").is_file()
+    return source.is_file() and not is_list(source) and not is_annotation_document(source)
 
 
 def _recommended(profile: Profile, thresholds: Any, memory: float) -> Recommendation:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from .errors import OutputError
 from .kernel import cache_folder
 from .metrics.columns import COLUMNS
 from .shards import ObjectRows
-from .sources import Encoding, MaskFolder
-from .sources.members import split_name
+from .sources import Encoding, MaskFolder, stored_files
 
 OUR_FILES = {"profile.json", "objects.parquet", "log.json", "shards"} | {
     f"{name}.part" for name in ("profile.json", "objects.parquet", "log.json")
@@ -54,22 +52,19 @@ def prepare_output(out: Path) -> None:
 
 
 def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
-    """The state of what is stored of every mask: what is measured holds as long as it does not change.
+    """The state of every mask: what is measured of it holds as long as that does not change.
 
-    Size and modification time of its file, or of the files that its folder holds; of masks that are drawn from
-    documents those of all documents. ``document``: a file that every mask depends on, relative to the folder.
+    Sizes and modification times of the files that it is read from. ``document``: a file that all masks depend on
+    too, relative to the folder.
     """
-    common = _state(folder.root / document) if document else ""
-    on_disk: dict[str, str] = {}
-    inside: dict[str, list[str]] = defaultdict(list)  # states of the files directly in a folder
-    for path in folder.stored:
-        on_disk[path] = _state(folder.root / path) + common
-        inside[path.rpartition("/")[0]].append(f"{path} {on_disk[path]}")
-    whole = _digest(f"{path} {state}" for path, state in on_disk.items())
+    on_disk = {path: _state(folder.root / path) for path in folder.stored}
+    common = [_state(folder.root / document)] if document else []
     states = {}
-    for name in folder.files:
-        state = on_disk.get(name) or on_disk.get(split_name(name)[0])  # one of a file of several
-        states[name] = state or (_digest(inside[name]) if name in inside else whole)
+    for name, files in stored_files(folder).items():
+        own = [*(f"{path} {on_disk[path]}" for path in files if path != name), *common]
+        states[name] = (
+            on_disk[name] if files == (name,) and not common else _digest([on_disk.get(name, ""), *own])
+        )
     return states
 
 

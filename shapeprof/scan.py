@@ -35,7 +35,7 @@ def scan_masks(
     Shards that an earlier scan has finished, killed or not, are not measured again.
 
     Args:
-        masks: folder, searched recursively.
+        masks: folder, searched recursively, or one COCO or VIA document.
         options: how to read and measure.
         out: folder for the results; default ``default_output(masks)``.
         progress: called with files done and files in all.

@@ -25,6 +25,10 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
+    if folder.annotations is not None:
+        from shapeprof.sources.annotations.classes import encoding_of
+
+        return encoding_of(folder, folder.annotations, options)
     refuse_unread(folder)
     found = decide_pages(folder, options)
     seen = _look(folder, found, options.max_pixels)

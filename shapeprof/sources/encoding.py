@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.sources.annotations.source import AnnotationSource
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
 MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
-Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
+Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "annotation"]
 # What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
 Pages = Literal["", "stack", "one-hot", "exclusive"]
 
@@ -28,6 +29,9 @@ class ReadOptions:
     )
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
+    annotations: bool | None = (
+        None  # True: draw annotations, even beside masks; False: never; None: without masks
+    )
     exclude: tuple[str, ...] = ()  # names of classes that are left out
     merge: tuple[str, ...] = ()  # classes that are one: "car,truck=vehicle"
     pattern: str | None = (
@@ -51,7 +55,7 @@ class ReadOptions:
     @classmethod
     def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
         """Of the arguments recorded in a profile, those that say which files are masks."""
-        return cls(pattern=arguments.get("pattern"))
+        return cls(pattern=arguments.get("pattern"), annotations=arguments.get("annotations"))
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class Encoding:
     document: str = ""  # panoptic: the JSON file of segments, relative to the mask folder
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
     issues: tuple[Issue, ...] = ()
+    drawing: AnnotationSource | None = None  # annotation: the documents; raw values are their category ids
 
     def __hash__(self) -> int:
         # Cheap, as the tables made from an encoding are cached under it for every mask that is read.
@@ -125,6 +130,7 @@ class Encoding:
             "document": self.document,
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
+            "drawing": None if self.drawing is None else self.drawing.to_dict(),
         }
 
     @classmethod
@@ -152,6 +158,7 @@ class Encoding:
             document=data.get("document", ""),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
+            drawing=AnnotationSource.from_dict(data["drawing"]) if data.get("drawing") else None,
         )
 
 

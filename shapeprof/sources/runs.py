@@ -37,6 +37,9 @@ def read_runs(
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
     try:
+        if encoding.drawing is not None:
+            drawn, issues = read_mask(folder_root, relpath, encoding, train_size)
+            return encode(drawn), issues
         if encoding.layout != "files":
             return _laid_out(folder_root, relpath, encoding, train_size)
         data = read_bytes(folder_root, relpath)
