@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
@@ -23,6 +25,8 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
     refuse_unread(folder)
+    if options.layout == "objects":
+        options = replace(options, instances=None)  # files are instances then, not their values
     seen = _look(folder)
     issues: list[Issue] = []
     usable = [observation for observation in seen if not observation.is_photo]
