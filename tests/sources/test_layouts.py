@@ -92,6 +92,22 @@ def test_an_unreadable_object_is_missing_and_told(tmp_path: Path) -> None:
     assert np.unique(found.instances).tolist() == [0, 1, 3, 4, 5]
 
 
+def test_hidden_and_empty_objects_are_told(tmp_path: Path) -> None:
+    nuclei(tmp_path, "a", "b")
+    save(tmp_path / "a" / "x6.png", square(0, 0))  # as the first: of equal ones the later is shown
+    save(tmp_path / "a" / "x7.png", square(0, 0, value=0))
+    _, encoding = look(tmp_path, layout="objects")
+    found, issues = read_mask(tmp_path, "a", encoding)
+    assert found.instances is not None
+    assert np.unique(found.instances).tolist() == [0, 2, 3, 4, 5, 6]
+    assert {(i.severity, i.code) for i in issues} == {
+        ("warning", "objects-overlap"),
+        ("warning", "empty-object"),
+    }
+    assert "1 objects lie wholly under others: a/x1.png" in issues[0].message
+    assert "1 of its 7 files hold no object: a/x7.png" in issues[1].message
+
+
 def test_a_folder_without_a_readable_object_is_no_mask(tmp_path: Path) -> None:
     nuclei(tmp_path, "a", "b")
     _, encoding = look(tmp_path)
