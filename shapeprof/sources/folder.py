@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from shapeprof.errors import InputError, NothingMeasurable
+from shapeprof.errors import InputError, NothingMeasurable, UsageError
 from shapeprof.labelmap import Issue
 from shapeprof.sources.companions import images_by_words
 from shapeprof.sources.encoding import ReadOptions
@@ -88,6 +88,7 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
 
     Raises:
         InputError: there is no such folder, or no file fits the pattern. NothingMeasurable: it holds no mask.
+        UsageError: a pattern for a list.
     """
     from shapeprof.sources.annotations.folders import EXPECTED, annotated_file, annotated_folder
     from shapeprof.sources.lists import is_list, listed_masks
@@ -96,6 +97,10 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
     if root.is_file() and options.annotations is not False and (drawn := annotated_file(root)):
         return drawn
     if is_list(root):
+        if options is not None and options.pattern:
+            raise UsageError(
+                f"--pattern {options.pattern}: the list {root} already says which files are masks"
+            )
         return listed_masks(root)
     files, hidden, broken, closed = list_files(root)
     if not files and not closed:
