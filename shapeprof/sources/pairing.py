@@ -93,7 +93,8 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
         forms = [path for path, why in zip(masks.others, masks.why, strict=True) if why == "other-forms"]
-        known = {mask_root / path for path in (*masks.stored, *masks.files, *forms)}
+        names = masks.files if masks.annotations is None else ()  # drawn masks are called like their images
+        known = {mask_root / path for path in (*masks.stored, *names, *forms)}
         found = [path for path in found if image_root / path not in known]
     if not found:
         raise PairingError(

@@ -10,7 +10,7 @@ from annotated import coco, photo, square, write
 from written import blocks, codes, save
 
 from shapeprof.errors import NothingMeasurable
-from shapeprof.output import folder_state
+from shapeprof.output import file_states
 from shapeprof.sources import ReadOptions, detect, find_masks, pair, read_mask
 from shapeprof.sources.annotations.documents import CACHED
 
@@ -36,8 +36,8 @@ def test_masks_win_and_it_is_said_how_to_override(tmp_path: Path, mask: str) -> 
         in next(i for i in folder.issues if i.code == "annotations-beside-masks").message
     )
     assert "annotations-not-read" not in codes(folder.issues)
-    assert find_masks(tmp_path, annotations=True).files == ("images/a.jpg", "images/b.jpg")
-    assert "annotations-not-read" in codes(find_masks(tmp_path, annotations=False).issues)
+    assert find_masks(tmp_path, ReadOptions(annotations=True)).files == ("images/a.jpg", "images/b.jpg")
+    assert "annotations-not-read" in codes(find_masks(tmp_path, ReadOptions(annotations=False)).issues)
 
 
 @pytest.mark.parametrize("image", ["images/c.jpg", "images/c.png", "c.jpg", "more/images/c.png"])
@@ -51,7 +51,7 @@ def test_images_that_no_document_names_are_no_masks(tmp_path: Path, image: str) 
 def test_annotations_that_there_are_not(tmp_path: Path) -> None:
     save(tmp_path / "a.png", blocks(0, 1))
     with pytest.raises(NothingMeasurable, match="no annotations in its 1 files; expected COCO"):
-        find_masks(tmp_path, annotations=True)
+        find_masks(tmp_path, ReadOptions(annotations=True))
 
 
 def test_a_damaged_document_among_images_is_told(tmp_path: Path) -> None:
@@ -70,10 +70,10 @@ def test_the_format_with_the_most_masks_is_read(tmp_path: Path) -> None:
 
 
 def test_changes_of_the_documents_are_seen(tmp_path: Path) -> None:
-    before = folder_state(find_masks(dataset(tmp_path)))
-    assert folder_state(find_masks(tmp_path)) == before
+    before = file_states(find_masks(dataset(tmp_path)))
+    assert file_states(find_masks(tmp_path)) == before
     write(tmp_path / "annotations" / "x.json", {**DOCUMENT, "info": "changed"})
-    assert folder_state(find_masks(tmp_path)) != before
+    assert file_states(find_masks(tmp_path)) != before
 
 
 def test_pairs_with_the_images_wherever_either_is_given(tmp_path: Path) -> None:

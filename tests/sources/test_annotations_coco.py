@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from written import codes, look
 
 from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask, UsageError
-from shapeprof.sources import Encoding, find_masks, read_mask, read_runs
+from shapeprof.sources import Encoding, ReadOptions, find_masks, read_mask, read_runs
 
 
 def polygon(left: float, top: float, side: float, **more: Any) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def test_one_document_instead_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no masks can be drawn"):
         find_masks(write(tmp_path / "z.json", '{"images": [], "annotations'))
     with pytest.raises(InputError, match="this is a file"):
-        find_masks(file, annotations=False)
+        find_masks(file, ReadOptions(annotations=False))
 
 
 def test_runs_are_those_of_the_pixels_at_any_size(tmp_path: Path) -> None:

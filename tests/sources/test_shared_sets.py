@@ -130,10 +130,6 @@ def test_annotations_are_drawn(
     assert (met.diagonal() / union).min() > least
 
 
-def test_dsb_holds_one_object_per_file(shared: Shared) -> None:
-    assert "one-object-per-file" in codes(look(shared("dsb2018_nuclei") / "masks")[1].issues)
-
-
 def test_photographs_are_refused(shared: Shared) -> None:
     folder = find_masks(shared("paveseg_pavement") / "images")
     from shapeprof.errors import NothingMeasurable
