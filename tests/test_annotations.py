@@ -68,6 +68,13 @@ def test_objects_are_those_of_the_document(tmp_path: Path) -> None:
     ]
     assert set(rows.loc[rows.area == 600, "pieces"]) == {2}
     assert set(rows.loc[rows.area == 800, "touching"]) == {1}
+    merged = scan_masks(
+        root, ScanOptions(ReadOptions(merge=("pane,beam=part",)), floor=1), tmp_path / "merged"
+    )
+    assert {c: int(part(t, "found")) for c, t in merged.totals.items()} == {1: 48}
+    panes = scan_masks(root, ScanOptions(ReadOptions(exclude=("beam",)), floor=1), tmp_path / "panes")
+    assert panes.names == ("background", "pane")
+    assert {c: int(part(t, "found")) for c, t in panes.totals.items()} == {1: 12}
     semantic = scan_masks(root, ScanOptions(ReadOptions(instances=False), floor=1), tmp_path / "semantic")
     assert {c: int(part(t, "found")) for c, t in semantic.totals.items()} == {
         1: 36,
@@ -135,5 +142,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "drawn from annotations" not in run("scan", root)
     assert "drawn from annotations" in run("scan", root, "--annotations")
     assert "drawn from annotations" not in run("scan", root, "--no-annotations")
+    out = run("scan", root, "--annotations", "--explain-input")
+    assert "annotations/all.json" in out and "beam 11 %" in out and "4 objects" in out and "12 images" in out
     out = run("export", root, "--annotations", "--images", root / "images", "-o", tmp_path / "other")
     assert "12 masks rewritten" in out

@@ -11,7 +11,7 @@ from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.detection import detect
 from shapeprof.sources.encoding import Encoding, ReadOptions, hex_colour
-from shapeprof.sources.folder import MaskFolder, find_masks
+from shapeprof.sources.folder import MaskFolder, find_masks, some
 from shapeprof.sources.layout import regrouped
 from shapeprof.sources.masks import read_mask
 from shapeprof.sources.objects import object_files
@@ -106,6 +106,8 @@ def _reading(folder: MaskFolder, name: str, encoding: Encoding | None, train_siz
 
 def _stored(folder: MaskFolder, name: str) -> tuple[str, Observation | None]:
     """(how a mask is stored, what its file holds; None when it is a folder of files)."""
+    if folder.annotations is not None:
+        return f"drawn from {some(folder.stored, 1)}", None
     if folder.first_below(name) is not None:
         return f"{len(object_files(folder.root, name))} files of one object", None
     data = read_bytes(folder.root, name)

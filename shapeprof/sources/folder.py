@@ -108,12 +108,13 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
     skips = _skipped_findings(hidden, broken, closed)
-    look = annotated_folder(root, files, options.annotations)
+    masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
+    masks = sorted(masks + _array_masks(files, masks))
+    draw = False if options.pattern and options.annotations is None else options.annotations
+    look = annotated_folder(root, files, masks, draw)
     if look.drawn is not None:
         skipped = look.drawn.skipped + len(hidden) + len(broken) + len(closed)
         return replace(look.drawn, issues=(*look.drawn.issues, *skips), skipped=skipped)
-    masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
-    masks = sorted(masks + _array_masks(files, masks))
     others = sorted(set(files) - set(masks))
     if not masks:
         refused = f". Not annotations either: {some(look.refused)}" if look.refused else ""

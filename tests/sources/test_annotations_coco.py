@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from annotated import coco, drawn, photo, square, write
 from pycocotools import mask as coco_mask
-from written import codes, look
+from written import blocks, codes, look, save
 
 from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask, UsageError
 from shapeprof.sources import Encoding, ReadOptions, find_masks, read_mask, read_runs
@@ -301,6 +301,7 @@ def test_options_about_classes(tmp_path: Path) -> None:
 
     assert counts() == (("background", "a", "b", "c"), 0, [16, 9, 4, 0])
     assert counts(ignore_index=2) == (("background", "a", "c"), 0, [16, 4, 0, 9])
+    assert counts(ignore_index=(1, 5)) == (("background", "b"), 0, [9, 0, 0, 20])
     assert counts(background=5) == (("background", "a", "b"), 0, [16, 9, 0, 0])
     assert counts(background=None) == (("unannotated", "a", "b", "c"), None, [16, 9, 4, 0])
     assert counts(classes=("x", "y", "z")) == (("background", "x", "y", "z"), 0, [16, 9, 4, 0])
@@ -326,6 +327,13 @@ def test_panoptic_documents_are_refused_with_the_reason(tmp_path: Path) -> None:
     write(tmp_path / "x.json", document)
     with pytest.raises(NothingMeasurable, match="give the folder of those"):
         find_masks(tmp_path)
+
+
+def test_panoptic_documents_beside_masks_are_left_to_their_reader(tmp_path: Path) -> None:
+    write(tmp_path / "x.json", coco([{"segments_info": [], "file_name": "a.png"}]))
+    save(tmp_path / "x" / "a.png", blocks(0, 1))
+    folder = find_masks(tmp_path)
+    assert folder.files == ("x/a.png",) and "annotations-refused" not in codes(folder.issues)
 
 
 def test_a_mask_too_large_is_refused(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def _table(found: AnnotationSet, attribute: str, folder: MaskFolder, options: Re
 def _role(category: Category, options: ReadOptions) -> int | None:
     """Background, ignored, or (None) a class."""
     name = category.name.lower()
-    if name == IGNORED_NAME or (category.id is not None and category.id == options.ignore_index):
+    if name == IGNORED_NAME or (category.id is not None and category.id in options.ignored):
         return IGNORED_CATEGORY
     if category.id is not None and category.id == options.background:
         return 0

@@ -10,6 +10,7 @@ from shapeprof.sources.annotations.model import (
     NO_SHAPE,
     ONLY_BOX,
     BadShape,
+    BelongsToMasks,
     Category,
     Document,
     NotThisFormat,
@@ -40,7 +41,7 @@ def parse(data: Any, source: str) -> Document:
     ):
         raise NotThisFormat("COCO has lists 'images', 'annotations' and 'categories'")
     if any(isinstance(item, dict) and "segments_info" in item for item in annotations[:8]):
-        raise NotThisFormat("COCO panoptic documents belong to PNG masks: give the folder of those")
+        raise BelongsToMasks("COCO panoptic documents belong to PNG masks: give the folder of those")
     document = Document()
     by_id = _add_images(document, images, source)
     used: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shapeprof.sources.annotations import coco, labelme, via, yolo
-from shapeprof.sources.annotations.model import Document, NotThisFormat
+from shapeprof.sources.annotations.model import BelongsToMasks, Document, NotThisFormat
 from shapeprof.sources.annotations.source import TITLES, Format
 
 HEAD = 4096  # bytes of a JSON file that must name a key of the format
@@ -68,6 +68,8 @@ def _recognised(path: Path, size: int, modified: int) -> tuple[Format, Document]
     for format_ in guesses(path):
         try:
             return format_, _PARSERS[format_](data, path.name)
+        except BelongsToMasks:
+            raise
         except NotThisFormat as error:
             reasons.append(str(error))
     raise NotThisFormat("; ".join(reasons))

@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from shapeprof.labelmap import Issue
 from shapeprof.sources.annotations.documents import guesses, is_annotation_document, load, recognise
-from shapeprof.sources.annotations.model import Category, Document, NotThisFormat, left_out
+from shapeprof.sources.annotations.model import BelongsToMasks, Category, Document, NotThisFormat, left_out
 from shapeprof.sources.annotations.places import Images, image_beside, join, parent
 from shapeprof.sources.annotations.resolve import resolve
 from shapeprof.sources.annotations.source import SUFFIXES, TITLES, AnnotationSource, Format
 from shapeprof.sources.annotations.yolo import has_outline
-from shapeprof.sources.folder import NAME_FILES, some
+from shapeprof.sources.folder import MASK_SUFFIXES, NAME_FILES, some
 
 _TRIED = 16  # chosen: text files of a folder that are looked at for an outline
 
@@ -86,6 +86,10 @@ def _json_documents(root: Path, files: list[str], refused: list[str]) -> dict[Fo
             continue
         try:
             format_, document = recognise(root / path)
+        except BelongsToMasks as error:
+            if not any(PurePosixPath(other).suffix.lower() in MASK_SUFFIXES for other in files):
+                refused.append(f"{path} ({error})")
+            continue
         except NotThisFormat as error:
             damaged.append((path, formats, str(error)))
             continue

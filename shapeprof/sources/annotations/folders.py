@@ -58,8 +58,10 @@ class Look:
     refused: tuple[str, ...] = ()  # files that look like documents and are none, with the reasons
 
 
-def annotated_folder(root: Path, files: list[str], asked: bool | None) -> Look:
-    """Whether the masks of a folder are to be drawn. ``asked``: as in ``ReadOptions.annotations``.
+def annotated_folder(root: Path, files: list[str], rasters: list[str], asked: bool | None) -> Look:
+    """Whether the masks of a folder are to be drawn.
+
+    ``rasters``: those of ``files`` that are images or arrays. ``asked``: as in ``ReadOptions.annotations``.
 
     Masks that are image files win unless asked. Images are no masks: files that documents name, and those
     that lie with them.
@@ -70,7 +72,6 @@ def annotated_folder(root: Path, files: list[str], asked: bool | None) -> Look:
     documents = [path for path in files if _may_be_document(path)]
     if asked is False or (not documents and not asked):
         return Look()
-    rasters = [path for path in files if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]
     if asked is None and _are_masks(root, rasters):
         return _masks_win(_beside_masks(root, documents), [])
     from shapeprof.sources.annotations.find import find_annotations, refusals
@@ -151,10 +152,11 @@ def _masks_win(documents: list[str], masks: list[str]) -> Look:
 def _folder(root: Path, files: list[str], found: AnnotationSet) -> MaskFolder:
     documents = set(found.documents)
     others = [path for path in files if path not in documents]
-    images = [path for path in others if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES]
-    codes, findings = other_findings([path for path in others if path not in set(images)])
+    images = {path for path in others if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES}
+    codes, findings = other_findings([path for path in others if path not in images])
+    codes |= dict.fromkeys(images, "images-among-masks")
     issues = [*found.issues, *findings]
-    loose = [path for path in images if path not in found.images]
+    loose = sorted(images - found.images)
     if loose:
         text = (
             f"{len(loose)} image files are in no annotation document: {some(loose)}. They are not measured; "

@@ -23,6 +23,10 @@ class NotThisFormat(Exception):
     """A document that is not of the format it was taken for; the message says what was missing."""
 
 
+class BelongsToMasks(NotThisFormat):
+    """A document about masks that are files."""
+
+
 class BadShape(Exception):
     """A shape that can't be drawn; the message is one of the phrases above."""
 
