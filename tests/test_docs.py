@@ -54,3 +54,20 @@ def test_every_rule_and_relative_link_in_the_documents_exists() -> None:
         assert set(re.findall(r"\bR\d+\b", text)) <= codes, page
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_row_of_the_formats_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    rows = [
+        line
+        for line in text.splitlines()
+        if line.startswith("|") and not line.startswith(("|---", "| format", "| layout", "| how it is"))
+    ]
+    assert len(rows) > 40
+    for row in rows:
+        file = ""
+        named = re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", row)
+        assert named, row
+        for path, test in named:
+            file = path or file
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)

@@ -220,7 +220,7 @@ def _convexity(r: Recommendation) -> str:
 
 def _masks(profile: Profile) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, max_width=18, overflow="ellipsis")
+    table.add_column(max_width=18, overflow="fold")  # the only column that gives way to a narrow terminal
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     for _ in range(3):
