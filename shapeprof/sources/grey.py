@@ -70,11 +70,11 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
     samples = _small_samples(seen, values)
     ignored = _ignored(values, options)
     exact = [raw for raw in values if raw not in ignored]
-    draft = samples or _exact(exact or [0], several=len(ignored) > 0)
+    draft = samples or _exact(exact or [0], several=bool(ignored) and exact[-1:] < [MIN_SHADE])
     if draft.kind == "index" and (common := _without_strays(seen, values)):
         ignored = _ignored(common, options)
         exact = [raw for raw in common if raw not in ignored]
-        clean = _exact(exact or [0], several=len(ignored) > 0)
+        clean = _exact(exact or [0], several=bool(ignored) and exact[-1:] < [MIN_SHADE])
         if clean.kind != "index":
             draft = clean
             draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))

@@ -219,6 +219,14 @@ def test_inverted_polarity_is_found_and_mended(tmp_path: Path) -> None:
     ).all()
 
 
+@pytest.mark.parametrize("top", [1, 5, 255])
+def test_any_two_values_can_be_inverted(tmp_path: Path, top: int) -> None:
+    ids = blocks(0, top, 9)
+    save(tmp_path / "a.png", ids)
+    _, encoding = look(tmp_path, invert=True, ignore_index=9)
+    assert (labels(tmp_path, "a.png", encoding) == np.select([ids == 0, ids == top], [1, 0], 255)).all()
+
+
 def test_soft_inverted_masks(tmp_path: Path) -> None:
     for i in range(5):
         save(tmp_path / f"{i}.png", 255 - smooth(disc(30, at=(40 + i, 48))))
