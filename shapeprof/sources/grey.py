@@ -66,7 +66,7 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         return _instance(seen, values, options)
     soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen)
     if soft:
-        return _snapped(seen, soft)
+        return _snapped(seen, soft, options)
     samples = _small_samples(seen, values)
     ignored = _ignored(values, options)
     exact = [raw for raw in values if raw not in ignored]
@@ -232,7 +232,7 @@ def _instance(seen: list[Observation], values: list[int], options: ReadOptions) 
     return draft
 
 
-def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
+def _snapped(seen: list[Observation], soft: list[Observation], options: ReadOptions) -> Draft:
     """Soft values, each taken to the nearest of the few true levels."""
     pixels: Counter[int] = Counter()
     for observation in seen:
@@ -245,10 +245,10 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
             f"{soft[0].path} with {soft[0].distinct} values), and no few levels stand out; expected "
             "class ids. Export the masks without anti-aliasing, as PNG"
         )
-    clean = _exact(levels, several=False)
-    mapping = {
-        raw: clean.mapping[min(levels, key=lambda level: (abs(level - raw), level))] for raw in range(256)
-    }
+    kept = [level for level in levels if level not in options.ignored] or levels
+    clean = _exact(kept, several=False)
+    nearest = {raw: min(levels, key=lambda level: (abs(level - raw), level)) for raw in range(256)}
+    mapping = {raw: clean.mapping[level] for raw, level in nearest.items() if level in kept}
     shares = [between_levels(observation.pixels, levels) for observation in soft]
     moved = 1 - sum(pixels[level] for level in levels) / total
     text = (
@@ -263,6 +263,7 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     return Draft(
         clean.kind,
         mapping,
+        set(nearest) - set(mapping),
         step=clean.step,
         levels=tuple(levels),
         soft_share=round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6),

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from fuzz_readers import ENCODINGS, fuzz, read_all, seeds
+from fuzz_readers import ENCODINGS, fuzz, mutated, read_all, seeds
+from test_raster import panoptic
+
+from shapeprof.errors import ShapeprofError
+from shapeprof.sources import detect, find_masks, read_mask
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -28,3 +33,20 @@ def test_the_undamaged_files_are_read(tmp_path: Path) -> None:
             ends = [read_all(tmp_path, name, encoding)[2:] for encoding in ENCODINGS]
             refused = suffix == "gif" and number == 1  # an animation
             assert any("read" in found for found in ends) != refused, (name, ends)
+
+
+def test_damaged_lists_of_segments(tmp_path: Path) -> None:
+    """A damaged JSON file of panoptic segments is read, passed over, or refused by name."""
+    panoptic(tmp_path)
+    document = tmp_path / "panoptic.json"
+    whole, folder = document.read_bytes(), find_masks(tmp_path / "masks")
+    ends = set()
+    for number in range(300):
+        document.write_bytes(mutated(whole, [whole], np.random.default_rng(number)))
+        try:
+            read_mask(folder.root, "a.png", detect(folder))
+            ends.add("read")
+        except ShapeprofError as error:
+            ends.add(type(error).__name__)
+            assert ".json" in str(error)
+    assert ends >= {"read", "InputError"}

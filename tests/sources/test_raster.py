@@ -115,6 +115,17 @@ def test_a_foreground_of_237_and_238_raw_values(tmp_path: Path) -> None:
     assert (labels(tmp_path, "0.png", encoding) == (disc(30, at=(40, 48)) > 0)).mean() > 0.998
 
 
+def test_a_level_of_soft_masks_can_be_ignored(tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / f"{i}.jpg", np.select([disc(20) > i, disc(40) > i], [255, 100], 0), quality=92)
+    _, encoding = look(tmp_path, ignore_index=100)
+    assert encoding.levels == (0, 100, 255)
+    found = labels(tmp_path, "0.jpg", encoding)
+    truth = np.select([disc(20) > 0, disc(40) > 0], [1, 255], 0)
+    assert (found == truth).mean() > 0.97
+    assert set(np.unique(found)) == {0, 1, 255}
+
+
 def test_thin_soft_objects_are_not_lost(tmp_path: Path) -> None:
     """A soft line covers under 1 % of the pixels; its value is a level all the same."""
     rows, columns = np.mgrid[:300, :300]
