@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 import tifffile
 from PIL import Image
 from written import blocks, codes, labels, look, save
 
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
 from shapeprof.sources import Encoding, find_masks, read_mask, read_runs, regrouped
+from shapeprof.sources.matlab import matrices
 
 IDS = blocks(0, 1, 2, 3)
 
@@ -159,6 +161,32 @@ def test_matlab_matrices_and_structs(tmp_path: Path) -> None:
     assert files == ("a.mat", "b.mat")
     for name in files:
         assert (labels(tmp_path, name, encoding) == IDS).all()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8", "i8", "u8", bool])
+def test_matlab_types_as_scipy_reads_them(tmp_path: Path, compressed: bool, dtype: object) -> None:
+    """Also variables that are passed over: text, cells, empty, sparse and complex ones, structs in structs."""
+    wanted = {
+        "m": (IDS > 0 if dtype is bool else IDS).astype(dtype),
+        "deep": {"in": {"b": IDS[:5].astype(dtype)}},
+    }
+    others = {
+        "text": "hello",
+        "cell": np.array([[1, "a"]], object),
+        "none": np.zeros((0, 3)),
+        "sparse": scipy.sparse.csc_array(np.eye(4)),
+        "complex": np.eye(3) * 1j,
+        "one": 3,
+        "a_long_name_for_a_small_matrix": np.eye(2),
+    }
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, wanted | others, do_compression=compressed)
+    found = matrices(path.read_bytes(), "a.mat", 10**6)
+    known = scipy.io.loadmat(path, simplify_cells=True)
+    assert set(found) == {"m", "deep.in.b", "a_long_name_for_a_small_matrix"}
+    assert (found["m"] == known["m"]).all()
+    assert (found["deep.in.b"] == known["deep"]["in"]["b"]).all()
 
 
 def nifti(path: Path, volume: np.ndarray) -> None:
