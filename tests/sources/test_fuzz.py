@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_readers import ENCODINGS, fuzz, mutated, read_all, seeds
+from fuzz_readers import ENCODINGS, LIMIT, fuzz, mutated, read_all, seeds
 from test_raster import panoptic
 
-from shapeprof.errors import ShapeprofError
-from shapeprof.sources import detect, find_masks, read_mask
+from shapeprof.errors import NothingMeasurable, ShapeprofError, UnreadableMask
+from shapeprof.sources import ReadOptions, detect, find_masks, read_mask, read_runs, regrouped
 
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -50,3 +51,31 @@ def test_damaged_lists_of_segments(tmp_path: Path) -> None:
             ends.add(type(error).__name__)
             assert ".json" in str(error)
     assert ends >= {"read", "InputError"}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_folders_of_damaged_files(tmp_path: Path, seed: int) -> None:
+    """Found, detected and read, or refused as a whole: with a good mask among them and without."""
+    rng = np.random.default_rng([9, seed])
+    files = seeds()
+    every = [data for group in files.values() for data in group]
+    for number in range(60):
+        suffix = sorted(files)[int(rng.integers(0, len(files)))]
+        data = files[suffix][int(rng.integers(0, len(files[suffix])))]
+        whole = number == 0 and seed % 2
+        (tmp_path / f"{number}_mask.{suffix}").write_bytes(data if whole else mutated(data, every, rng))
+    options = ReadOptions(max_pixels=LIMIT, pages=("auto", "stack", "auto")[seed % 3])
+    folder = find_masks(tmp_path)
+    try:
+        encoding = detect(folder, options)
+    except NothingMeasurable:
+        return
+    ends = Counter()
+    for name in regrouped(folder, encoding).files:
+        try:
+            read_runs(tmp_path, name, encoding)
+            ends["read"] += 1
+        except UnreadableMask as error:
+            assert error.path == name
+            ends["refused"] += 1
+    assert ends["refused"] > 5

@@ -15,6 +15,7 @@ from written import blocks, codes, colours, labels, look, save, save_palette
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.sources import read_mask, read_runs
 from shapeprof.sources.run_length import encode
+from shapeprof.sources.survey import is_grey_ramp
 
 LEGEND = [(0, 0, 0), (60, 16, 152), (132, 41, 246), (226, 169, 41)]
 
@@ -376,3 +377,10 @@ def test_panoptic_masks_without_their_segments(tmp_path: Path) -> None:
     found, _ = read_mask(tmp_path / "masks", "a.png", encoding)
     assert found.instances is not None
     assert np.unique(found.instances).size == 6
+
+
+def test_an_index_beyond_the_palette() -> None:
+    """It has no colour, so the palette is no ramp of greys."""
+    black_and_white = (0x000000, 0xFFFFFF)
+    assert is_grey_ramp(black_and_white, np.array([[0, 1]]))
+    assert not is_grey_ramp(black_and_white, np.array([[0, 1, 3]]))
