@@ -17,7 +17,7 @@ from PIL import Image
 from written import blocks, codes, labels, look, save
 
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
-from shapeprof.sources import Encoding, find_masks, read_mask, read_runs, regrouped
+from shapeprof.sources import Encoding, find_masks, pair, read_mask, read_runs, regrouped
 from shapeprof.sources.matlab import matrices
 
 IDS = blocks(0, 1, 2, 3)
@@ -362,3 +362,26 @@ def test_which_arrays_are_masks(tmp_path: Path, files: tuple[str, ...], masks: t
     assert found.files == masks
     assert set(found.others) == set(files) - set(masks)
     assert len(found.issues) == (len(files) > len(masks))
+
+
+def test_arrays_and_pages_pair_with_images(tmp_path: Path) -> None:
+    """By the name of their file; not where the sizes differ; the pages of classes all with one image."""
+    for i in range(3):
+        planes = discs(3, i)
+        planes[0] |= planes[1]
+        (tmp_path / "pages").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "pages" / f"{i}.tif", planes.astype(np.uint8), photometric="minisblack")
+        save(tmp_path / "images" / f"{i}.png", np.full((48, 48 + i // 2), 7))
+    (tmp_path / "arrays").mkdir()
+    for i in range(3):
+        np.save(tmp_path / "arrays" / f"{i}.npy", discs(1, i)[0])
+    folder, encoding = look(tmp_path / "arrays")
+    found = pair(regrouped(folder, encoding), tmp_path / "images")
+    assert [(p.mask, p.image) for p in found.pairs] == [("0.npy", "0.png"), ("1.npy", "1.png")]
+    assert codes(found.issues) == {"size-mismatch"}
+    folder, encoding = look(tmp_path / "pages")
+    found = pair(regrouped(folder, encoding), tmp_path / "images")
+    assert [(p.mask, p.more) for p in found.pairs] == [
+        (f"{i}.tif#0", (f"{i}.tif#1", f"{i}.tif#2")) for i in (0, 1)
+    ]
+    assert codes(found.issues) == {"size-mismatch"}

@@ -178,6 +178,22 @@ def test_a_mask_far_softer_than_the_others_is_reported(tmp_path: Path) -> None:
         read_mask(tmp_path, "softer.png", encoding)
 
 
+def test_a_colour_mask_far_softer_than_the_others_is_reported(tmp_path: Path) -> None:
+    def painted(over: float) -> np.ndarray:
+        share = np.clip(disc(30) / over + 0.5, 0, 1)[..., None]
+        return np.rint(share * (200, 30, 90) + (1 - share) * (20, 160, 40)).astype(np.uint8)
+
+    for i in range(5):
+        save(tmp_path / f"{i}.png", painted(3 + i / 10))
+    save(tmp_path / "later" / "soft.png", painted(12))
+    _, encoding = look(tmp_path)
+    assert encoding.levels == (0x14A028, 0xC81E5A)
+    assert not read_mask(tmp_path, "1.png", encoding)[1]
+    found, issues = read_mask(tmp_path, "later/soft.png", encoding)
+    assert codes(issues) == {"soft-mask"}
+    assert f"{(found.labels == 255).mean():.1%} of its pixels" in issues[0].message
+
+
 def test_a_soft_mask_in_an_exact_set_is_snapped_and_reported(tmp_path: Path) -> None:
     save(tmp_path / "a.png", blocks(0, 255))
     _, encoding = look(tmp_path)
