@@ -328,9 +328,10 @@ def test_pages_that_can_be_no_classes(tmp_path: Path) -> None:
 def test_animations_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "good.png", IDS)
     _, encoding = look(tmp_path)
-    frames = [Image.fromarray(blocks(0, i).astype(np.uint8)) for i in (1, 2)]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert refused(tmp_path, "a.gif", encoding).code == "multi-page"
+    frames = [Image.fromarray(blocks(*pair).astype(np.uint8)) for pair in ((0, 200), (200, 0))]
+    for name in ("a.gif", "a.webp", "a.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        assert refused(tmp_path, name, encoding).code == "multi-page"
 
 
 def test_a_file_that_is_called_like_a_page(tmp_path: Path) -> None:
