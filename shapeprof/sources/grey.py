@@ -64,7 +64,7 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         return _instance(seen, values, options)
     if values[-1] > 65535:
         return _instance(seen, values, options)
-    soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen)
+    soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen, options)
     if soft:
         return _snapped(seen, soft, options)
     samples = _small_samples(seen, values)
@@ -272,17 +272,21 @@ def _snapped(seen: list[Observation], soft: list[Observation], options: ReadOpti
     )
 
 
-def _few_blends(seen: list[Observation]) -> list[Observation]:
+def _few_blends(seen: list[Observation], options: ReadOptions) -> list[Observation]:
     """The files that hold two values and some blends of them, if most do: binary masks that were halved by averaging.
 
-    Blends are three or more values between the two, all in short runs.
+    Blends are three or more values that lie evenly between the two, all in short runs. Where more than two classes are
+    named, they are classes.
     """
+    if len(options.classes or ()) > 2:
+        return []
     several = [observation for observation in seen if len(observation.pixels) > 1]
     soft = []
     for observation in several:
         low, *between, high = sorted(observation.pixels)
         runs = [observation.run[raw] for raw in between]
-        plain = observation.bits == 8 and high - low >= MIN_SHADE and len(between) >= LEAST_BLENDS
+        even = all(abs(a + b - low - high) <= 2 for a, b in zip(between, reversed(between), strict=True))
+        plain = observation.bits == 8 and high - low >= MIN_SHADE and even and len(between) >= LEAST_BLENDS
         if (
             plain
             and max(runs) < SOFT_RUN

@@ -144,8 +144,19 @@ def test_masks_that_were_halved_by_averaging(tmp_path: Path) -> None:
     for i in range(4):
         whole = (disc(61, 192, (90 + i, 95)) > 0) * 255
         save(tmp_path / f"{i}.png", np.rint(whole.reshape(96, 2, 96, 2).mean(axis=(1, 3))))
+    assert look(tmp_path)[1].levels == (0, 255)
+    assert look(tmp_path, classes=("a", "b", "c", "d", "e"))[1].levels == ()
+
+
+def test_thin_classes_are_no_blends(tmp_path: Path) -> None:
+    """Three classes of thin lines on two broad ones, in shades that do not lie evenly between these."""
+    for i in range(4):
+        values = (disc(40, at=(44 + i, 48)) > 0) * 255
+        for column, shade in ((20, 70), (50, 100), (70, 190)):
+            values[:, column : column + 2] = shade
+        save(tmp_path / f"{i}.png", values)
     _, encoding = look(tmp_path)
-    assert encoding.levels == (0, 255)
+    assert (encoding.levels, len(encoding.mapping)) == ((), 5)
 
 
 def test_shades_that_stand_out_but_are_rare_are_told(tmp_path: Path) -> None:
