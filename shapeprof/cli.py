@@ -38,7 +38,7 @@ Masks = Annotated[
     str,
     typer.Argument(
         metavar="MASKS",
-        help="Folder of mask images, searched recursively; a text file that lists them; or a URL.",
+        help="Folder of masks or annotations, searched recursively; a list of paths; a COCO file; or a URL.",
     ),
 ]
 Source = Annotated[
@@ -77,6 +77,25 @@ Instances = Annotated[
     bool | None,
     typer.Option(
         "--instances/--no-instances", help="Values are object ids, not classes.", show_default="detected"
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-class", metavar="NAME", help="A class to leave out; may be given again."),
+]
+Merge = Annotated[
+    list[str] | None,
+    typer.Option("--merge-classes", metavar="A,B=NEW", help="Classes to take as one; may be given again."),
+]
+Part = Annotated[
+    int, typer.Option("--sample", min=0, metavar="N", help="Measure only N of the masks; 0: all of them.")
+]
+Annotations = Annotated[
+    bool | None,
+    typer.Option(
+        "--annotations/--no-annotations",
+        help="Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
+        show_default="where there are no masks",
     ),
 ]
 TrainSize = Annotated[
@@ -163,9 +182,13 @@ def scan(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    exclude: Exclude = None,
+    merge: Merge = None,
+    sample: Part = 0,
     invert: Invert = False,
     pages: Pages = "auto",
     max_pixels: MaxPixels = MAX_PIXELS,
+    annotations: Annotations = None,
     train_size: TrainSize = None,
     floor: Floor = 32,
     survival_sample: Sample = 256,
@@ -184,8 +207,22 @@ def scan(
 ) -> None:
     """Measure a folder of masks; report the network they ask for, and why."""
     options = _scan_options(
-        (classes, background, ignore_index, instances, train_size, pattern, layout),
-        (invert, pages, max_pixels),
+        {
+            "classes": classes,
+            "background": background,
+            "ignore_index": ignore_index,
+            "instances": instances,
+            "annotations": annotations,
+            "exclude": exclude,
+            "merge": merge,
+            "train_size": train_size,
+            "pattern": pattern,
+            "layout": layout,
+            "invert": invert,
+            "pages": pages,
+            "max_pixels": max_pixels,
+        },
+        sample=sample,
         floor=floor,
         survival_sample=survival_sample,
         survival_best=survival_best,
@@ -204,7 +241,7 @@ def scan(
     out = output or default_output(place)
     if images is not None and not images.is_dir():
         raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
-    profile, seconds = _scanned(place, options, out)
+    profile, seconds = _scanned(place, options, out, as_json)
     if images is not None:
         profile = _with_pairs(profile, place, images, group)
     recommendation = _recommended(profile, thresholds, memory)
@@ -255,6 +292,7 @@ def export(
     invert: Invert = False,
     pages: Pages = "auto",
     max_pixels: MaxPixels = MAX_PIXELS,
+    annotations: Annotations = None,
     train_size: TrainSize = None,
     tolerance: Tolerance = None,
     rules: RulesFile = None,
@@ -266,15 +304,27 @@ def export(
 ) -> None:
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
     thresholds = _thresholds(rules, tolerance)
-    read = (classes, background, ignore_index, instances, train_size, pattern, layout)
-    more = (invert, pages, max_pixels)
-    asked = any(value is not None for value in read) or more != (False, "auto", MAX_PIXELS)
+    read = {
+        "classes": classes,
+        "background": background,
+        "ignore_index": ignore_index,
+        "instances": instances,
+        "annotations": annotations,
+        "train_size": train_size,
+        "pattern": pattern,
+        "layout": layout,
+        "invert": invert,
+        "pages": pages,
+        "max_pixels": max_pixels,
+    }
+    usual = (None, False, "auto", MAX_PIXELS)
+    asked = any(value not in usual for value in read.values())
     place = _local(source)
-    profile, _ = _profile_of(place, _scan_options(read, more, workers=workers) if asked else None)
+    profile, _ = _profile_of(place, _scan_options(read, workers=workers) if asked else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
-    root = masks or (place if place.is_dir() and not (place / "profile.json").is_file() else None)
+    root = masks or (None if _is_profile(place) else place)
     with _progress("Writing masks") as progress:
         result = exporter.export_model(
             profile,
@@ -329,18 +379,12 @@ def explain(
 # Parsing --------------------------------------------------------------------------------------
 
 
-def _scan_options(
-    read: tuple[str | None, str | None, str | None, bool | None, int | None, str | None, str | None],
-    more: tuple[bool, Literal["auto", "stack", "classes"], int],
-    **measuring: Any,
-) -> ScanOptions:
-    """``read``: --classes, --background, --ignore-index, --instances, --train-size, --pattern and --layout, as typed;
-    ``more``: --invert, --pages and --max-pixels.
-    """
+def _scan_options(read: dict[str, Any], **measuring: Any) -> ScanOptions:
+    """``read``: fields of ``ReadOptions``, as typed."""
     from .shards import ScanOptions
     from .sources import ReadOptions
 
-    classes, background, ignore_index, instances, train_size, pattern, layout = read
+    classes = read["classes"]
     names, file = None, None
     if classes is not None:
         if Path(classes).is_file():
@@ -349,21 +393,16 @@ def _scan_options(
             names = tuple(part.strip() for part in classes.split(","))
         else:
             raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
-    invert, pages, max_pixels = more
-    options = ReadOptions(
-        classes=names,
-        class_file=file,
-        background=_raw("--background", background),
-        ignore_index=_raws("--ignore-index", ignore_index),
-        instances=instances,
-        invert=invert,
-        pages=pages,
-        max_pixels=max_pixels,
-        train_size=train_size,
-        pattern=pattern,
-        layout=_layout(layout),
-    )
-    return ScanOptions(options, **measuring)
+    settled = {
+        "classes": names,
+        "class_file": file,
+        "background": _raw("--background", read["background"]),
+        "ignore_index": _raws("--ignore-index", read["ignore_index"]),
+        "layout": _layout(read["layout"]),
+        "exclude": tuple(read.get("exclude") or ()),
+        "merge": tuple(read.get("merge") or ()),
+    }
+    return ScanOptions(ReadOptions(**{**read, **settled}), **measuring)
 
 
 def _raws(option: str, text: str | None) -> Any:
@@ -441,7 +480,7 @@ def _explain_input(masks: Path, options: ScanOptions, as_json: bool) -> None:
         raise typer.Exit(getattr(found.problem, "exit_code", 1))
 
 
-def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, float]:
+def _scanned(masks: Path, options: ScanOptions, out: Path, quiet: bool = False) -> tuple[Profile, float]:
     import time
 
     from .kernel import is_compiled
@@ -450,8 +489,16 @@ def _scanned(masks: Path, options: ScanOptions, out: Path) -> tuple[Profile, flo
     if not is_compiled():
         typer.echo("First run on this machine: compiling the kernels, once, in about 30 seconds.", err=True)
     started = time.monotonic()
-    with _progress("Measuring") as progress:
-        profile = scan_masks(masks, options, out, progress)
+    try:
+        with _progress("Measuring") as progress:
+            profile = scan_masks(masks, options, out, progress)
+    except KeyboardInterrupt:
+        typer.echo("What is measured is kept: the same command goes on from there.", err=True)
+        raise
+    if not quiet and (before := profile.ledger.files - profile.log["measured"]) > 0:
+        typer.echo(
+            f"{before:,} of {profile.ledger.files:,} masks are as an earlier scan measured them.", err=True
+        )
     return profile, time.monotonic() - started
 
 
@@ -480,16 +527,15 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     from .output import default_output
     from .scan import kept_profile
     from .shards import ScanOptions
-    from .sources.lists import is_list
 
-    file = source / "profile.json" if source.is_dir() or is_list(source) else source
-    if file.is_file() and options is not None:
+    file = source / "profile.json" if source.is_dir() else source
+    if _is_profile(source) and options is not None:
         raise UsageError(
             f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
             f"with other options (--classes, --background, --ignore-index, --instances, --invert, --pages, "
-            f"--max-pixels, --train-size, --pattern, --layout)"
+            f"--max-pixels, --train-size, --pattern, --layout, --annotations)"
         )
-    if file.is_file():
+    if _is_profile(source):
         return profile_file.load(file), file.parent
     out = default_output(source)
     kept = kept_profile(source, options)
@@ -497,6 +543,16 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
         return kept, out
     typer.echo(f"No up-to-date scan of {_safe(str(source))} is kept: scanning it first.", err=True)
     return _scanned(source, options or ScanOptions(), out)[0], out
+
+
+def _is_profile(source: Path) -> bool:
+    """Whether ``source`` is a profile or the folder of one; a list of masks or a document of annotations is none."""
+    from .sources import is_annotation_document
+    from .sources.lists import is_list
+
+    if source.is_dir():
+        return (source / "profile.json").is_file()
+    return source.is_file() and not is_list(source) and not is_annotation_document(source)
 
 
 def _recommended(profile: Profile, thresholds: Any, memory: float) -> Recommendation:

@@ -173,7 +173,12 @@ def write_dataset(
 def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
     """Whether a mask already is what the trainer reads: a grey PNG of exported ids, 255 ignored."""
     same = all(old == new for old, new in ids.items()) and all(raw == i for raw, i in encoding.mapping)
-    exact = not encoding.levels and not encoding.equal_channels and not encoding.instances
+    exact = (
+        not encoding.levels
+        and not encoding.new_ids
+        and not encoding.equal_channels
+        and not encoding.instances
+    )
     exact = exact and encoding.layout == "files"
     stored = encoding.kind in ("index", "binary") and path.lower().endswith(".png")
     return same and exact and stored and set(encoding.ignored) <= {255}

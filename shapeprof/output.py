@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from .errors import OutputError
 from .kernel import cache_folder
 from .metrics.columns import COLUMNS
-from .shards import ShardResult
-from .sources import Encoding, MaskFolder
+from .shards import ObjectRows
+from .sources import Encoding, MaskFolder, stored_files
 
-OUR_FILES = {"profile.json", "objects.parquet", "objects.parquet.part", "profile.json.part"}
+OUR_FILES = {"profile.json", "objects.parquet", "log.json", "shards"} | {
+    f"{name}.part" for name in ("profile.json", "objects.parquet", "log.json")
+}
 
 
 def default_output(masks: Path) -> Path:
@@ -28,7 +31,7 @@ def default_output(masks: Path) -> Path:
 
 
 def prepare_output(out: Path) -> None:
-    """Create ``out``.
+    """Create ``out`` and its folder of shards.
 
     Raises:
         OutputError: it is a file, can't be created, or holds files that shapeprof did not write.
@@ -39,6 +42,7 @@ def prepare_output(out: Path) -> None:
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
+        (out / "shards").mkdir(exist_ok=True)
         (out / "profile.json.part").touch()
         (out / "profile.json.part").unlink()
     except OSError as error:
@@ -47,12 +51,38 @@ def prepare_output(out: Path) -> None:
         ) from None
 
 
-def folder_state(folder: MaskFolder) -> str:
-    """Digest of names, sizes and modification times: whether a scan is still up to date."""
+def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
+    """The state of every mask: what is measured of it holds as long as that does not change.
+
+    Sizes and modification times of the files that it is read from. ``document``: a file that all masks depend on
+    too, relative to the folder.
+    """
+    on_disk = {path: _state(folder.root / path) for path in folder.stored}
+    common = [_state(folder.root / document)] if document else []
+    states = {}
+    for name, files in stored_files(folder).items():
+        own = [*(f"{path} {on_disk[path]}" for path in files if path != name), *common]
+        states[name] = (
+            on_disk[name] if files == (name,) and not common else _digest([on_disk.get(name, ""), *own])
+        )
+    return states
+
+
+def _state(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    text = "\n".join(lines).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def folder_state(states: dict[str, str]) -> str:
+    """Digest of the names and states of all masks: whether a scan is still up to date."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in folder.stored:
-        status = (folder.root / path).stat()
-        digest.update(os.fsencode(path) + f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    for path, state in states.items():
+        digest.update(os.fsencode(path) + f"\0{state}\n".encode())
     return digest.hexdigest()
 
 
@@ -64,9 +94,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 class RowWriter:
-    """Writes objects.parquet shard by shard, under a temporary name until it is whole."""
+    """Writes objects.parquet under a temporary name until it is whole: the objects of some files a row group.
 
-    def __init__(self, path: Path, encoding: Encoding) -> None:
+    Which files share a row group does not depend on which were measured together.
+    """
+
+    def __init__(self, path: Path, encoding: Encoding, groups: list[tuple[str, ...]]) -> None:
+        """``groups``: the files of each row group, in order."""
         import pyarrow as pa
 
         kinds = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
@@ -78,6 +112,8 @@ class RowWriter:
         self._schema = pa.schema(fields)
         self._path, self._temporary = path, path.with_name(path.name + ".part")
         self._classes = encoding.classes
+        self._groups = groups[::-1]
+        self._waiting: dict[str, list[ObjectRows]] = {}  # files whose row group is not complete
 
     def __enter__(self) -> RowWriter:
         import pyarrow.parquet as pq
@@ -85,17 +121,30 @@ class RowWriter:
         self._writer = pq.ParquetWriter(self._temporary, self._schema)
         return self
 
-    def write(self, result: ShardResult) -> None:
-        """Append the rows of a shard as one row group."""
+    def write(self, files: tuple[str, ...], rows: list[ObjectRows]) -> None:
+        """Take the rows of some files, which need not be those of one row group."""
+        if not self._waiting and self._groups[-1] == files:
+            self._groups.pop()
+            self._write_group(rows)
+            return
+        for path in files:
+            self._waiting[path] = []
+        for some in rows:
+            for path, own in _by_file(some):
+                self._waiting[path].append(own)
+        while self._groups and all(path in self._waiting for path in self._groups[-1]):
+            self._write_group([own for path in self._groups.pop() for own in self._waiting.pop(path)])
+
+    def _write_group(self, rows: list[ObjectRows]) -> None:
         import pyarrow as pa
 
-        if not result.rows:
+        if not rows:
             return
-        columns = {c.name: np.concatenate([rows.columns[c.name] for rows in result.rows]) for c in COLUMNS}
+        columns = {c.name: np.concatenate([some.columns[c.name] for some in rows]) for c in COLUMNS}
         ids, which = np.unique(columns["class_id"], return_inverse=True)
         names = pa.array([self._classes.name_of(int(c)) for c in ids], pa.string()).take(pa.array(which))
         paths = pa.chunked_array(
-            [pa.array(_as_text(rows.paths), pa.string()).take(pa.array(rows.of_map)) for rows in result.rows]
+            [pa.array(_as_text(some.paths), pa.string()).take(pa.array(some.of_map)) for some in rows]
         )
         table = pa.table([paths, names, *(columns[c.name] for c in COLUMNS)], schema=self._schema)
         if table.num_rows:
@@ -107,6 +156,14 @@ class RowWriter:
             self._temporary.replace(self._path)
         else:
             self._temporary.unlink(missing_ok=True)
+
+
+def _by_file(rows: ObjectRows) -> Iterator[tuple[str, ObjectRows]]:
+    """The rows of each file; those of a file lie together."""
+    bounds = np.searchsorted(rows.of_map, np.arange(len(rows.paths) + 1)).tolist()
+    for path, first, last in zip(rows.paths, bounds[:-1], bounds[1:], strict=True):
+        columns = {name: column[first:last] for name, column in rows.columns.items()}
+        yield path, ObjectRows((path,), np.zeros(last - first, np.int32), columns)
 
 
 def _as_text(paths: tuple[str, ...]) -> list[str]:

@@ -121,6 +121,9 @@ class Extreme:
     box: tuple[int, int, int, int]  # min_row, min_col, max_row, max_col, half-open
 
 
+Extremes = dict[int, dict[str, tuple[Extreme, ...]]]  # by class id and kind
+
+
 @dataclass(frozen=True, slots=True)
 class Nested:
     """One class in the holes of another."""
@@ -296,7 +299,7 @@ class Profile:
     background_pixels: int
     totals: dict[int, Counts]  # by class id, foreground only
     sample: tuple[tuple[str, dict[int, Counts]], ...]  # per sampled mask, by path: the bootstrap's units
-    extremes: dict[int, dict[str, tuple[Extreme, ...]]]
+    extremes: Extremes
     issues: tuple[Issue, ...]
     fingerprint: str  # of paths and contents
     arguments: dict[str, Any] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """profile.json: a Profile as text and back, and the classes block that ``--json`` shares with it.
 
-Two equal scans write equal files, except for the ``log`` block (time, place, duration).
+Two equal scans write equal files; what differs between them (time, place, duration) is in log.json beside it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from .profile import (
     ClassView,
     Counts,
     Extreme,
+    Extremes,
     Ledger,
     Profile,
     new_tally,
 )
+
+LOG_NAME = "log.json"
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,20 +144,16 @@ def dump(profile: Profile) -> str:
         "classes": classes_block(profile),
         "nesting": _nesting(profile),
         "issues": [asdict(issue) for issue in profile.issues],
-        "extremes": {
-            str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()}
-            for c, kinds in profile.extremes.items()
-        },
+        "extremes": extremes_to_json(profile.extremes),
         "void_width": {f"p{p}": number(profile.void_width(p / 100)) for p in (10, 50)},
-        "void_widths": _sparse_counts(profile.void_widths),
-        "totals": _sparse_tallies(profile.totals),
-        "sample": [[path, _sparse_tallies(tallies)] for path, tallies in profile.sample],
-        "log": profile.log,
+        "void_widths": sparse_counts(profile.void_widths),
+        "totals": sparse_tallies(profile.totals),
+        "sample": [[path, sparse_tallies(tallies)] for path, tallies in profile.sample],
     }
     return json.dumps(data, indent=None, separators=(",", ":"), ensure_ascii=True) + "\n"
 
 
-def _sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list[int]]]]:
+def sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list[int]]]]:
     """Class id -> part -> [positions, counts], zeros left out."""
     return {str(c): _sparse(tally) for c, tally in sorted(tallies.items())}
 
@@ -170,9 +169,34 @@ def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
     return parts
 
 
-def _sparse_counts(values: Counts) -> list[list[int]]:
+def sparse_counts(values: Counts) -> list[list[int]]:
+    """[positions, counts] of what is not 0."""
     at = np.flatnonzero(values)
     return [at.tolist(), values[at].tolist()]
+
+
+def tallies_from_json(data: dict[str, Any]) -> dict[int, Counts]:
+    """The tallies that ``sparse_tallies`` wrote."""
+    return {int(c): _dense(parts) for c, parts in data.items()}
+
+
+def extremes_to_json(extremes: Extremes) -> dict[str, Any]:
+    """Extreme objects by class id and kind."""
+    return {
+        str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()}
+        for c, kinds in extremes.items()
+    }
+
+
+def extremes_from_json(data: dict[str, Any]) -> Extremes:
+    """The extremes that ``extremes_to_json`` wrote."""
+    return {
+        int(c): {
+            kind: tuple(Extreme(e["value"], e["path"], tuple(e["box"])) for e in found)
+            for kind, found in kinds.items()
+        }
+        for c, kinds in data.items()
+    }
 
 
 def _dense(parts: dict[str, list[list[int]]]) -> Counts:
@@ -207,12 +231,21 @@ def load(path: Path) -> Profile:
             f"{path}: has schema version {data['schema_version']}, this shapeprof reads {SCHEMA_VERSION}; scan again"
         )
     try:
-        return _build(data)
+        return _build(data, _log_beside(path))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ProfileError(f"{path}: is damaged ({type(error).__name__}: {error}); scan again") from None
 
 
-def _build(data: dict[str, Any]) -> Profile:
+def _log_beside(path: Path) -> dict[str, Any]:
+    """The log of the scan that wrote a profile; empty when it is gone."""
+    try:
+        log = json.loads((path.parent / LOG_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return log if isinstance(log, dict) else {}
+
+
+def _build(data: dict[str, Any], log: dict[str, Any]) -> Profile:
     void_widths = np.zeros(LENGTH_BINS, np.int64)
     void_widths[np.array(data["void_widths"][0], np.int64)] = data["void_widths"][1]
     return Profile(
@@ -224,22 +257,14 @@ def _build(data: dict[str, Any]) -> Profile:
         pixels=data["pixels"],
         ignored=data["ignored"],
         background_pixels=data["background_pixels"],
-        totals={int(c): _dense(parts) for c, parts in data["totals"].items()},
-        sample=tuple(
-            (path, {int(c): _dense(p) for c, p in tallies.items()}) for path, tallies in data["sample"]
-        ),
-        extremes={
-            int(c): {
-                kind: tuple(Extreme(e["value"], e["path"], tuple(e["box"])) for e in found)
-                for kind, found in kinds.items()
-            }
-            for c, kinds in data["extremes"].items()
-        },
+        totals=tallies_from_json(data["totals"]),
+        sample=tuple((path, tallies_from_json(tallies)) for path, tallies in data["sample"]),
+        extremes=extremes_from_json(data["extremes"]),
         issues=tuple(Issue(**issue) for issue in data["issues"]),
         fingerprint=data["fingerprint"],
         arguments=data["arguments"],
         tool_version=data["tool_version"],
-        log=data["log"],
+        log=log,
         nesting={(n["outer"], n["inner"]): (n["pixels"], n["objects"]) for n in data.get("nesting", ())},
         void_widths=void_widths,
     )

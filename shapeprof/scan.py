@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from . import __version__, profile_file
 from .errors import NothingMeasurable, UnreadableMask
 from .grouping import group_regex
 from .labelmap import Issue
-from .output import RowWriter, default_output, folder_state, prepare_output, write_text
+from .output import RowWriter, default_output, file_states, folder_state, prepare_output, write_text
 from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
 from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, regrouped
+from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards, tidy
 from .workers import prepare, results
 
 SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
@@ -28,10 +30,12 @@ Progress = Callable[[int, int], None]  # files done, files in all
 def scan_masks(
     masks: Path, options: ScanOptions | None = None, out: Path | None = None, progress: Progress | None = None
 ) -> Profile:
-    """Measure a folder of masks and write profile.json and objects.parquet.
+    """Measure a folder of masks and write profile.json, objects.parquet and log.json.
+
+    Shards that an earlier scan has finished, killed or not, are not measured again.
 
     Args:
-        masks: folder, searched recursively.
+        masks: folder, searched recursively, or one COCO or VIA document.
         options: how to read and measure.
         out: folder for the results; default ``default_output(masks)``.
         progress: called with files done and files in all.
@@ -49,26 +53,28 @@ def scan_masks(
     if workers > 1:
         prepare()
     encoding = detect(folder, options.read)
-    folder = regrouped(folder, encoding)
+    folder = _part(regrouped(folder, encoding), options.sample)
     out = out or default_output(masks)
     prepare_output(out)
-    sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
-    best = frozenset(smallest_hashes(folder.files, options.survival_best))
-    shards = [
-        Shard(folder.root, files, sample & frozenset(files), encoding, options, best & frozenset(files))
-        for files in runs_of(folder.files)
-    ]
+    states = file_states(folder, encoding.document)
+    plan, unused = _plan(folder, encoding, options, states, out / "shards")
     if progress:
         progress(0, len(folder.files))
     total, done = ShardResult(), 0
-    with RowWriter(out / "objects.parquet", encoding) as writer:
-        for shard, result in zip(shards, results(shards, workers), strict=True):
+    to_measure = [shard for shard in plan if isinstance(shard, Shard)]
+    with (
+        RowWriter(out / "objects.parquet", encoding, runs_of(folder.files)) as writer,
+        closing(results(to_measure, workers, measure_and_keep)) as measured,
+    ):
+        for shard in plan:
+            result = next(measured) if isinstance(shard, Shard) else restored(shard)
             unreadable = [i for i in result.issues if i.severity == "error"]
             if options.strict and unreadable:
                 raise UnreadableMask(unreadable[0].path, unreadable[0].code, unreadable[0].message)
-            writer.write(result)
+            files = shard.files
+            writer.write(files, result.rows)
             total.merge(result)
-            done += len(shard.files)
+            done += len(files)
             if progress:
                 progress(done, len(folder.files))
     if not total.read:
@@ -76,15 +82,67 @@ def scan_masks(
     profile = _profile(folder, encoding, options, total)
     log = {
         "masks": str(masks.resolve()),
-        "state": folder_state(folder),
+        "state": folder_state(states),
         "seconds": round(time.time() - started, 3),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "measured": sum(len(shard.files) for shard in to_measure),
     }
     profile = replace(profile, log=log)
     write_text(out / "profile.json", profile_file.dump(profile))
+    write_text(out / profile_file.LOG_NAME, json.dumps(log) + "\n")
+    tidy(out / "shards", unused)
     if not profile.totals:
         raise NothingMeasurable(_no_object(masks, profile))
     return profile
+
+
+def _part(folder: MaskFolder, number: int) -> MaskFolder:
+    """``number`` of the masks (0: all), those with the smallest hashes of their names."""
+    left_out = len(folder.files) - number
+    if not number or left_out <= 0:
+        return folder
+    text = (
+        f"{left_out:,} of {len(folder.files):,} masks are left out, as --sample {number} asked: those with the "
+        "largest hashes of their names, so that the same ones stay on every machine"
+    )
+    return replace(
+        folder,
+        files=smallest_hashes(folder.files, number),
+        issues=(*folder.issues, Issue("warning", "sampled", text)),
+    )
+
+
+def _plan(
+    folder: MaskFolder, encoding: Encoding, options: ScanOptions, states: dict[str, str], store: Path
+) -> tuple[list[Shard | Stored], list[Path]]:
+    """(what to measure and what is measured already, by first file; stored shards that are of no use).
+
+    A stored shard holds as long as none of its files has changed, left, or entered or left the sample.
+    """
+    sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
+    best = frozenset(smallest_hashes(folder.files, options.survival_best))
+    manner = manner_of(encoding, options)
+    states = {path: f"{state}-{path in sample:d}{path in best:d}" for path, state in states.items()}
+    known: list[Stored] = []
+    covered: set[str] = set()
+    stored, unused = stored_shards(store)
+    for shard in stored:
+        same = shard.manner == manner and all(
+            states.get(path) == state for path, state in shard.states.items()
+        )
+        if same and shard.states and not covered & shard.states.keys():
+            known.append(shard)
+            covered |= shard.states.keys()
+        else:
+            unused.append(shard.path)
+    new = []
+    for files in runs_of(tuple(path for path in folder.files if path not in covered)):
+        inside, of_files = frozenset(files), tuple(states[path] for path in files)
+        own = Shard(
+            folder.root, files, sample & inside, encoding, options, best & inside, of_files, manner, store
+        )
+        new.append(replace(own, suspect=died_on(own)))
+    return sorted([*known, *new], key=lambda shard: shard.files[0]), unused
 
 
 def _nothing_readable(masks: Path, issues: list[Issue]) -> str:
@@ -118,9 +176,10 @@ def _set_findings(total: ShardResult, options: ScanOptions) -> list[Issue]:
 
 def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total: ShardResult) -> Profile:
     digest = hashlib.blake2b(digest_size=16)
-    for path, content in total.digests:
+    for path, content in sorted(total.digests):
         digest.update(path.encode("utf-8", "surrogateescape") + b"\0" + content.encode() + b"\n")
-    issues = (*folder.issues, *encoding.issues, *total.issues, *_set_findings(total, options))
+    own = sorted(total.issues, key=lambda issue: issue.path)  # stable: of one file they keep their order
+    issues = (*folder.issues, *encoding.issues, *own, *_set_findings(total, options))
     files = len(folder.files)
     return Profile(
         names=encoding.classes.names,
@@ -161,5 +220,7 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     same = json.dumps(profile.arguments, sort_keys=True) == json.dumps(wanted, sort_keys=True)
     if not same or profile.tool_version != __version__:
         return None
-    found = find_masks(masks, ReadOptions.of_files(profile.arguments))
-    return profile if profile.log.get("state") == folder_state(found) else None
+    encoding = Encoding.from_dict(profile.encoding)
+    folder = regrouped(find_masks(masks, ReadOptions.of_files(profile.arguments)), encoding)
+    states = file_states(_part(folder, profile.arguments.get("sample", 0)), encoding.document)
+    return profile if profile.log.get("state") == folder_state(states) else None

@@ -14,10 +14,10 @@ from .errors import UnreadableMask
 from .labelmap import Issue
 from .metrics.bins import LENGTH_BINS
 from .metrics.measure import Measurements, measure
-from .profile import Counts, Nesting, add_tallies, merge_nesting
+from .profile import Counts, Extremes, Nesting, add_tallies, merge_nesting
 from .runmap import RunMap
 from .sources import Encoding, ReadOptions, read_runs
-from .tally import Extremes, extremes, merge_extremes, tally
+from .tally import extremes, merge_extremes, tally
 
 MOST_FILES = 64  # of a shard
 MOST_RUNS = (
@@ -37,6 +37,7 @@ class ScanOptions:
     group: str | None = None  # pattern over mask paths: what it captures is resampled together
     strict: bool = False  # an unreadable mask is an error
     workers: int = 0  # processes; 0: one per CPU core, and none beside this one for small sets
+    sample: int = 0  # masks to measure, those with the smallest hashes of their names; 0: all
     survival_best: int = 0  # masks that survival at best is computed on, 0.3 to 5 s each
 
     def arguments(self) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class ScanOptions:
             read["class_file"] = str(read["class_file"])
         return {
             **read,
+            "sample": self.sample,
             "floor": self.floor,
             "survival_sample": self.survival_sample,
             "survival_best": self.survival_best,
@@ -64,6 +66,10 @@ class Shard:
     encoding: Encoding
     options: ScanOptions
     best: frozenset[str] = frozenset()  # those of ``files`` that survival at best is computed on
+    states: tuple[str, ...] = ()  # of each file: what its results hold for, as long as it does not change
+    manner: str = ""  # digest of how files are measured
+    store: Path | None = None  # folder that results are kept in
+    suspect: bool = False  # a process died while it measured these files
 
 
 @dataclass

@@ -21,6 +21,9 @@ Stride = Literal[1, 2, 4, 8, 16, 32]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
+LOSS_TERMS = ("ce", "weighted-ce", "focal", "ohem", "dice", "tversky", "cldice")  # of nn/losses.py
+LOSS_PATTERN = "^({0})([+]({0}))*$".format("|".join(LOSS_TERMS))
+
 DesignName = Literal["auxiliary-head", "skip", "dilated", "skip+dilated", "default"]
 
 
@@ -210,8 +213,15 @@ class TrainingSpec(_Block):
     foreground_share: Share = 0.5  # of the crops, centred on a pixel of a class drawn evenly
     horizontal_flip: bool = True
     vertical_flip: bool = True
-    loss: Literal["ce", "ce+dice"] = "ce+dice"
+    loss: Annotated[str, Field(pattern=LOSS_PATTERN)] = "ce+dice"  # terms joined by +, none twice
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _each_term_once(self) -> TrainingSpec:
+        terms = self.loss.split("+")
+        if len(set(terms)) < len(terms):
+            raise ValueError(f"loss {self.loss!r} names a term twice")
+        return self
 
 
 class SplitSpec(_Block):

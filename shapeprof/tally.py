@@ -23,9 +23,8 @@ from .profile import (
     TALLY_SIZE,
     Counts,
     Extreme,
+    Extremes,
 )
-
-Extremes = dict[int, dict[str, tuple[Extreme, ...]]]
 
 # name -> (column, sign): the objects with the smallest sign * value are kept
 EXTREMES = {
@@ -34,6 +33,8 @@ EXTREMES = {
     "largest": ("area", -1),
     "most_broken_at_8": ("survival_nearest_8", 1),
 }
+
+_BOX = ("min_row", "min_col", "max_row", "max_col")
 
 # part -> column: histograms of lengths and areas
 LENGTHS = {
@@ -202,18 +203,27 @@ def extremes(found: Measurements) -> Extremes:
     """The most extreme measured objects, per class: at least 200 px, not truncated."""
     rows = found.rows
     usable = rows["measured"] & ~rows["truncated"] & (rows["area"] >= RELIABLE_AREA)
+    places = [*(rows[name] for name in reversed(_BOX)), found.classes.of_map[found.pair]]
     kept: Extremes = {}
     for class_id in np.unique(rows["class_id"][usable]):
         at = np.flatnonzero(usable & (rows["class_id"] == class_id))
         kept[int(class_id)] = {}
         for name, (column, sign) in EXTREMES.items():
-            order = at[np.argsort(sign * rows[column][at], kind="stable")[:EXTREMES_KEPT]]
+            order = _first(sign * rows[column], at, places)
             kept[int(class_id)][name] = tuple(_extreme(found, column, int(i)) for i in order)
     return kept
 
 
+def _first(values: NDArray[Any], at: Ints, places: list[NDArray[Any]]) -> Ints:
+    """Of the objects ``at``, the few with the smallest values; equal ones by mask, then box, as merging has it."""
+    last = min(EXTREMES_KEPT, at.size) - 1
+    at = at[values[at] <= np.partition(values[at], last)[last]]
+    result: Ints = at[np.lexsort([*(place[at] for place in places), values[at]])][:EXTREMES_KEPT]
+    return result
+
+
 def _extreme(found: Measurements, column: str, i: int) -> Extreme:
-    box = tuple(int(found.rows[name][i]) for name in ("min_row", "min_col", "max_row", "max_col"))
+    box = tuple(int(found.rows[name][i]) for name in _BOX)
     path = found.paths[found.classes.of_map[found.pair[i]]]
     return Extreme(float(found.rows[column][i]), path, (box[0], box[1], box[2], box[3]))
 

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .shards import ScanOptions, Shard, measure_shard
+from .shards import ScanOptions, Shard
 from .sources import detect, find_masks
 from .sources.png import SIGNATURE
+from .store import measure_and_keep
 
 
 def _mask() -> NDArray[np.uint8]:
@@ -42,8 +43,11 @@ def warm() -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "mask.png").write_bytes(_png(_mask()))
         folder = find_masks(Path(name))
-        sampled = frozenset(folder.files)
-        measure_shard(Shard(folder.root, folder.files, sampled, detect(folder, options.read), options))
+        encoding, files = detect(folder, options.read), folder.files
+        shard = Shard(
+            folder.root, files, frozenset(files), encoding, options, states=("",), store=folder.root
+        )
+        measure_and_keep(shard)
 
 
 warm()

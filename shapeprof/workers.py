@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -37,25 +37,45 @@ def prepare() -> None:
         forkserver.ensure_running()
 
 
-def results(shards: list[Shard], workers: int, measure: Measure = measure_shard) -> Iterator[ShardResult]:
-    """Results in the order of the shards. A worker that dies costs only the file that killed it."""
+def results(
+    shards: list[Shard], workers: int, measure: Measure = measure_shard
+) -> Generator[ShardResult, None, None]:
+    """Results in the order of the shards.
+
+    A worker that dies costs only the file that killed it: what it and its like had in hand is measured again, each
+    shard in a process of its own, and where that dies too, file by file. ``Shard.suspect`` ones are from the start.
+    """
     workers = min(workers, len(shards))
     if workers <= 1:
-        yield from map(measure, shards)
+        for shard in shards:
+            yield _isolated(shard, measure) if shard.suspect else measure(shard)
         return
+    done: dict[int, ShardResult] = {}
     pending: dict[int, Future[ShardResult]] = {}
-    broken = False
-    with _pool(workers) as pool:
+    pool = _pool(workers)
+    try:
         for i, shard in enumerate(shards):
             try:
                 for ahead in range(i, min(i + 2 * workers, len(shards))):  # bounds what waits in memory
-                    if ahead not in pending and not broken:
+                    if ahead not in pending and ahead not in done and not shards[ahead].suspect:
                         pending[ahead] = pool.submit(measure, shards[ahead])
-                result = pending.pop(i).result() if i in pending else _isolated(shard, measure)
+                result = pending.pop(i).result() if i in pending else done.pop(i, None)
             except BrokenProcessPool:
-                broken = True
-                result = _isolated(shard, measure)
-            yield result
+                pool.shutdown()
+                lost = sorted({i, *pending})
+                done |= {k: _again(shards[k], pending.pop(k, None), measure) for k in lost}
+                pool = _pool(workers)
+                result = done.pop(i)
+            yield _isolated(shard, measure) if result is None else result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _again(shard: Shard, future: Future[ShardResult] | None, measure: Measure) -> ShardResult:
+    """The result of a shard that was in hand when a worker died."""
+    if future is not None and future.done() and future.exception() is None:
+        return future.result()
+    return _isolated(shard, measure)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -112,11 +132,14 @@ def _isolated(shard: Shard, measure: Measure) -> ShardResult:
         except BrokenProcessPool:
             pass
     if len(shard.files) == 1:
-        message = "the process that read it died; try to open it in an image viewer, and re-save or remove it"
+        message = (
+            "the process that measured it died, as when memory runs out or a decoder crashes; try to open it in an "
+            "image viewer, re-save it, or split it into tiles"
+        )
         return ShardResult(issues=[Issue("error", "decoder-crashed", message, shard.files[0])])
     total = ShardResult()
-    for file in shard.files:
-        one = _isolated(replace(shard, files=(file,)), measure)
+    for i, file in enumerate(shard.files):
+        one = _isolated(replace(shard, files=(file,), states=shard.states[i : i + 1]), measure)
         total.merge(one)
         total.rows += one.rows
     return total

@@ -30,6 +30,7 @@ def emit(spec: ModelSpec) -> tuple[EmittedFile, ...]:
     return (
         EmittedFile("spec.yaml", spec_text(spec)),
         EmittedFile("train.py", (assets / "train.py").read_text(encoding="utf-8")),
+        EmittedFile("predict.py", (assets / "predict.py").read_text(encoding="utf-8")),
         EmittedFile("requirements.txt", REQUIREMENTS),
         EmittedFile("README.md", readme(spec, (assets / "README.md").read_text(encoding="utf-8"))),
         *network_files(),

@@ -1,8 +1,13 @@
-"""Scores of a segmentation, all from one confusion matrix over all pixels of the set."""
+"""Scores of a segmentation over all pixels of a set, and over its boundaries, objects and centre lines."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -28,6 +33,10 @@ class ConfusionMatrix:
         """IoU per class, (classes,) float64."""
         return _iou(self.counts)
 
+    def dice(self) -> Tensor:
+        """Dice coefficient (F1 of pixels) per class, (classes,) float64; NaN where the class is absent."""
+        return 2 * self.counts.diag().double() / (self.counts.sum(0) + self.counts.sum(1))
+
     def miou(self) -> float:
         """Mean IoU over the classes that occur; NaN if nothing was counted."""
         return float(self.iou().nanmean())
@@ -47,3 +56,118 @@ class ConfusionMatrix:
 def _iou(counts: Tensor) -> Tensor:
     right = counts.diag().double()
     return right / (counts.sum(0) + counts.sum(1) - counts.diag())  # 0 / 0 is NaN: the class is absent
+
+
+BOUNDARY_SHARE = 0.02  # of the image's diagonal: how far from a boundary pixels count (Cheng et al.)
+MATCH = 0.5  # IoU over which a predicted object is a true one: no object then has two partners
+
+
+class ShapeScores:
+    """Scores that look at boundaries, objects and centre lines, by class, over all images of a set.
+
+    Pixels to ignore count nowhere, and their edges are no boundaries. A score is NaN where a class has neither
+    boundary, object nor centre line in truth and prediction.
+    """
+
+    def __init__(self, classes: int, ignore_index: int, background: int | None) -> None:
+        self.classes, self.ignore_index, self.background = classes, ignore_index, background
+        self.boundary = np.zeros((classes, 2), np.int64)  # pixels in both boundaries, in either
+        self.objects = np.zeros((classes, 3), np.int64)  # matched, in the prediction, in the truth
+        self.lines = np.zeros(
+            (classes, 4)
+        )  # predicted line: px in the truth, px; true line: px predicted, px
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add one image: ``prediction`` and ``target`` (H, W), integer class ids."""
+        predicted, truth = prediction.cpu().numpy(), target.cpu().numpy()
+        ignored = truth == self.ignore_index
+        for c in range(self.classes):
+            mine, theirs = predicted == c, truth == c
+            if not (theirs.any() or (mine & ~ignored).any()):
+                continue
+            self.boundary[c] += _boundary_overlap(mine, theirs, ignored)
+            if c != self.background:
+                mine &= ~ignored
+                self.objects[c] += _object_matches(mine, theirs)
+                self.lines[c] += _line_overlap(mine, theirs)
+
+    def boundary_iou(self) -> NDArray[np.float64]:
+        """Boundary IoU, (classes,), range [0, 1]: that of the pixels within 2 % of the diagonal of their mask's edge.
+
+        Reference: Cheng et al. 2021, Boundary IoU; with the distance of their code, over the pixels of all images.
+        """
+        return _ratio(self.boundary[:, 0], self.boundary[:, 1])
+
+    def object_f1(self) -> NDArray[np.float64]:
+        """F1 of connected components (8 neighbours) matched at an IoU over 0.5, (classes,), range [0, 1].
+
+        Not of the background.
+        """
+        return _ratio(2 * self.objects[:, 0], self.objects[:, 1] + self.objects[:, 2])
+
+    def centre_line_dice(self) -> NDArray[np.float64]:
+        """clDice, (classes,), range [0, 1], no background: whether lines are found and connect, whatever their width.
+
+        The harmonic mean of the shares of the predicted centre line in the truth and of the true one in the prediction.
+        Centre lines are morphological skeletons (Lantuéjoul). Reference: Shit et al. 2021.
+        """
+        precision, sensitivity = (_ratio(self.lines[:, k], self.lines[:, k + 1]) for k in (0, 2))
+        one_is_empty = np.isnan(precision) != np.isnan(sensitivity)
+        with np.errstate(invalid="ignore"):
+            score = _ratio(2 * precision * sensitivity, precision + sensitivity)
+        either = (precision == 0) | (sensitivity == 0) | one_is_empty
+        return np.where(either, 0.0, score)
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result: NDArray[np.float64] = np.true_divide(part, whole)
+    return result
+
+
+def _boundary_overlap(
+    mine: NDArray[np.bool_], theirs: NDArray[np.bool_], ignored: NDArray[np.bool_]
+) -> tuple[int, int]:
+    """(pixels in both boundaries, in either), where they count. The image's edge is a boundary."""
+    distance = max(1, round(BOUNDARY_SHARE * float(np.hypot(*mine.shape))))
+
+    def boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        whole = np.pad((mask | ignored).astype(np.uint8), 1)
+        inner = cv2.erode(whole, np.ones((3, 3), np.uint8), iterations=distance)[1:-1, 1:-1]
+        edge: NDArray[np.bool_] = mask & (inner == 0) & ~ignored
+        return edge
+
+    a, b = boundary(mine), boundary(theirs)
+    return int((a & b).sum()), int((a | b).sum())
+
+
+def _object_matches(mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """(matched objects, those of the prediction, those of the truth)."""
+    found, labels = cv2.connectedComponents(mine.astype(np.uint8), connectivity=8)
+    true, true_labels = cv2.connectedComponents(theirs.astype(np.uint8), connectivity=8)
+    size, true_size = np.bincount(labels.ravel()), np.bincount(true_labels.ravel())
+    both = mine & theirs
+    pairs, overlap = np.unique(labels[both].astype(np.int64) * true + true_labels[both], return_counts=True)
+    either = size[pairs // true] + true_size[pairs % true] - overlap
+    return int((overlap > MATCH * either).sum()), found - 1, true - 1
+
+
+def _line_overlap(mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    line, true_line = skeleton(mine), skeleton(theirs)
+    return int((line & theirs).sum()), int(line.sum()), int((true_line & mine).sum()), int(true_line.sum())
+
+
+def skeleton(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The morphological skeleton of a mask (H, W): what opening removes while it is eroded away.
+
+    Erosion by a cross, dilation by a square; beyond the image's edge the mask goes on. Reference: Lantuéjoul 1980.
+    """
+    cross, square = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8)
+    rest, found = mask.astype(np.uint8), np.zeros(mask.shape, np.uint8)
+    while rest.any():
+        thin = cv2.erode(rest, cross)  # OpenCV's border goes on for ever
+        if thin.all():
+            break  # the mask is the whole image: it has no centre line
+        found |= rest & (np.asarray(cv2.dilate(thin, square)) == 0)
+        rest = np.asarray(thin, np.uint8)
+    return found.astype(bool)

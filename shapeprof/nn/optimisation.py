@@ -34,8 +34,9 @@ class Optimisation:
         self, network: SegmentationNetwork, spec: Mapping[str, Any], *, steps: int, learning_rate: float
     ) -> None:
         training = spec["training"]
-        self.network, self.loss, self.clip = network.train(), loss_of(spec), training["clip_norm"]
         self.device = next(network.parameters()).device
+        self.network, self.loss, self.clip = network.train(), loss_of(spec), training["clip_norm"]
+        self.loss.to(self.device)
         weights = [p for p in network.parameters() if p.ndim > 1]
         others = [p for p in network.parameters() if p.ndim <= 1]
         groups = [

@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader, default_collate
 from .checkpoint import restore, save
 from .data import Crops, Pair, read_pairs
 from .errors import InputError
-from .evaluation import class_names, draw_predictions, evaluate, score_table
+from .evaluation import class_names, draw_predictions, evaluate, score_table, shape_scores, shape_table
+from .losses import terms_of
 from .metrics import ConfusionMatrix
 from .network import SegmentationNetwork, build
 from .optimisation import Optimisation
@@ -66,6 +67,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         raise InputError(f"{folder / 'dataset.csv'} has {len(pairs)} pairs, but none whose split is 'train'")
     torch.manual_seed(plan.seed)
     try:
+        terms_of(spec["training"]["loss"])
         network = build(spec).to(plan.device)
     except ValueError as error:
         raise InputError(f"{folder / 'spec.yaml'}: {error}") from None
@@ -216,6 +218,9 @@ class Run:
         draw_predictions(out / "predictions.png", self.network, self.held_out, self.spec)
         print(f"best.pt, step {self.best[0]}, on {len(self.held_out)} held-out images:\n")
         print(score_table(self.best[1], self.spec))
+        print(
+            f"\n{shape_table(shape_scores(self.network, self.held_out, self.spec), self.best[1], self.spec)}"
+        )
 
 
 def _one_thread(_: int) -> None:

@@ -39,6 +39,7 @@ KINDS = {
     "palette": "class ids with a palette",
     "colour": "a colour per class",
     "instance": "instance ids",
+    "annotation": "drawn from annotations",
 }
 # Forward GMAC of training per second, its backward pass included in the time. CPU: whole runs on two
 # Xeon cores reached 11 to 27, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.

@@ -21,19 +21,22 @@ __all__ = [
     "ReadOptions",
     "detect",
     "find_masks",
+    "is_annotation_document",
     "pair",
     "read_mask",
     "read_runs",
     "read_whole",
     "regrouped",
+    "stored_files",
 ]
 
 
 def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     """The encoding that the masks of ``folder`` share; see ``sources.detection``."""
-    from shapeprof.sources import detection
+    from shapeprof.sources import detection, reclass
 
-    return detection.detect(folder, options or ReadOptions())
+    options = options or ReadOptions()
+    return reclass.reclassed(detection.detect(folder, options), options)
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
@@ -43,28 +46,45 @@ def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     return layout.regrouped(folder, encoding)
 
 
+def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
+    """The files on disk that each mask of ``folder`` is read from; see ``sources.folder``."""
+    from shapeprof.sources import behind
+
+    return behind.stored_files(folder)
+
+
+def is_annotation_document(path: Path) -> bool:
+    """Whether a file looks like a COCO, VIA or LabelMe document; see ``sources.annotations``."""
+    from shapeprof.sources.annotations import documents
+
+    return documents.is_annotation_document(path)
+
+
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """One mask as a LabelMap and the findings about it; see ``sources.masks``."""
-    from shapeprof.sources import masks
+    from shapeprof.sources import masks, reclass
 
-    return masks.read_mask(folder_root, relpath, encoding, train_size)
+    label_map, issues = masks.read_mask(folder_root, relpath, encoding, train_size)
+    return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
 
 
 def read_whole(
     folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.masks``."""
-    from shapeprof.sources import masks
+    from shapeprof.sources import masks, reclass
 
-    return masks.read_whole(folder_root, relpaths, encoding)
+    label_map, issues = masks.read_whole(folder_root, relpaths, encoding)
+    return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
 
 
 def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
     """One mask as a RunMap and the findings about it; see ``sources.runs``."""
-    from shapeprof.sources import runs
+    from shapeprof.sources import reclass, runs
 
-    return runs.read_runs(folder_root, relpath, encoding, train_size)
+    run_map, issues = runs.read_runs(folder_root, relpath, encoding, train_size)
+    return reclass.reclassed_runs(run_map, encoding) if encoding.new_ids else run_map, issues

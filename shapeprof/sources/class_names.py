@@ -45,10 +45,13 @@ class Parts:
         return any(len(parts) > 1 for parts in self.images.values())
 
 
-def parts_of(files: Iterable[str]) -> Parts | None:
-    """The folders or endings that may be classes, by the names alone; None when they can't be."""
+def parts_of(files: Iterable[str], *, asked: bool = False) -> Parts | None:
+    """The folders or endings that may be classes, by the names alone; None when they can't be.
+
+    ``asked``: that names tell classes is sure, so a folder's may be any.
+    """
     files = list(files)
-    return _endings(files) or _folders(files)
+    return _endings(files) or _folders(files, any_name=asked)
 
 
 def says_classes(folder: MaskFolder, parts: Parts) -> bool:
@@ -117,6 +120,11 @@ def _is_class(name: str) -> bool:
     return _WORDS.fullmatch(name) is not None and not set(words) <= _NO_CLASSES
 
 
+def _as_text(name: str) -> str:
+    """``name`` as text that can be written: bytes that are no UTF-8 as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _cleaned(part: str) -> str:
     """``part`` without words for masks: ``road_mask`` is ``road``; empty when nothing is left."""
     words = re.split(rf"([{_SEPARATORS}]+)", part)
@@ -138,7 +146,7 @@ def _endings(files: list[str]) -> Parts | None:
         name = _cleaned(part)
         if not _is_class(name) or (not head and len(pure.parts) < 2):
             return None
-        names[part] = name
+        names[part] = _as_text(name)
         images["/".join([*pure.parts[:-1], head])].add(part)
     counts = Counter(part for found in images.values() for part in found)
     if len(names) < 2 or min(counts.values()) < min(2, len(images)):
@@ -146,7 +154,7 @@ def _endings(files: list[str]) -> Parts | None:
     return Parts("class-endings", names, images)
 
 
-def _folders(files: list[str]) -> Parts | None:
+def _folders(files: list[str], *, any_name: bool) -> Parts | None:
     """The last folder of every file that is named neither for masks or images nor for a split."""
     names: dict[str, str] = {}
     images: dict[str, set[str]] = defaultdict(set)
@@ -154,9 +162,9 @@ def _folders(files: list[str]) -> Parts | None:
         parts = list(PurePosixPath(path).parts)
         at = [i for i, part in enumerate(parts[:-1]) if not (is_mask_folder(part) or is_image_folder(part))]
         at = [i for i in at if parts[i].lower() not in _NO_CLASSES]
-        if not at or not _is_class(name := parts[at[-1]]):
+        if not at or not (_is_class(name := parts[at[-1]]) or any_name):
             return None
-        names[name] = name
+        names[name] = _as_text(name)
         images["/".join([*parts[: at[-1]], *parts[at[-1] + 1 :]])].add(name)
     return Parts("class-folders", names, images) if len(names) > 1 else None
 

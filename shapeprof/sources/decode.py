@@ -155,7 +155,7 @@ def _decode_png(data: bytes, path: str, limit: int) -> Raster:
     try:
         values = cv2.imdecode(np.frombuffer(file.stripped, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        text = f"OpenCV can't hold its {file.width} x {file.height} pixels, or reads none so large; split it"
+        text = f"OpenCV can't hold its {file.width} x {file.height} pixels, or reads no such PNG; split it into tiles"
         raise UnreadableMask(path, "too-large", text) from None
     if values is None or values.shape[:2] != (file.height, file.width):
         raise UnreadableMask(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
@@ -25,7 +27,13 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     Looks at 64 files (256 where colours are classes), those with the smallest hashes of their
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
+    if folder.annotations is not None:
+        from shapeprof.sources.annotations.classes import encoding_of
+
+        return encoding_of(folder, folder.annotations, options)
     refuse_unread(folder)
+    if options.layout == "objects":
+        options = replace(options, instances=None)  # files are instances then, not their values
     found = decide_pages(folder, options)
     seen = _look(folder, found, options.max_pixels)
     issues: list[Issue] = list(found.issues)

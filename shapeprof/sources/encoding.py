@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.sources.annotations.source import AnnotationSource
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
 MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
-Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance"]
+Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "annotation"]
 # What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
 Pages = Literal["", "stack", "one-hot", "exclusive"]
 
@@ -28,6 +29,11 @@ class ReadOptions:
     )
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
+    annotations: bool | None = (
+        None  # True: draw annotations, even beside masks; False: never; None: without masks
+    )
+    exclude: tuple[str, ...] = ()  # names of classes that are left out
+    merge: tuple[str, ...] = ()  # classes that are one: "car,truck=vehicle"
     pattern: str | None = (
         None  # glob over relative paths: the files that are masks; None: decide from the names
     )
@@ -49,7 +55,7 @@ class ReadOptions:
     @classmethod
     def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
         """Of the arguments recorded in a profile, those that say which files are masks."""
-        return cls(pattern=arguments.get("pattern"))
+        return cls(pattern=arguments.get("pattern"), annotations=arguments.get("annotations"))
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class Encoding:
     step: int | None = None  # grey-multiples: class id = value / step
     levels: tuple[int, ...] = ()  # the true raw values that soft ones snap to; () when values are exact
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
+    new_ids: tuple[
+        int, ...
+    ] = ()  # class id in ``classes`` by id as read, IGNORED for none; () where they are equal
     layout: Layout = (
         "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
     )
@@ -82,6 +91,7 @@ class Encoding:
     document: str = ""  # panoptic: the JSON file of segments, relative to the mask folder
     reasons: tuple[str, ...] = ()  # plain sentences: why each conclusion
     issues: tuple[Issue, ...] = ()
+    drawing: AnnotationSource | None = None  # annotation: the documents; raw values are their category ids
 
     def __hash__(self) -> int:
         # Cheap, as the tables made from an encoding are cached under it for every mask that is read.
@@ -89,11 +99,13 @@ class Encoding:
 
     def raw_values_of(self, class_id: int) -> tuple[int | str, ...]:
         """The stored values that mean ``class_id``; colours as ``"#RRGGBB"``."""
+        raws = [raw for raw, id_ in self.mapping if self._new_id(id_) == class_id]
         if self.levels and self.kind != "colour":
-            raws = [raw for raw, id_ in self.mapping if id_ == class_id and raw in self.levels]
-        else:
-            raws = [raw for raw, id_ in self.mapping if id_ == class_id]
+            raws = [raw for raw in raws if raw in self.levels]
         return tuple(hex_colour(raw) if self.kind == "colour" else raw for raw in raws)
+
+    def _new_id(self, class_id: int) -> int:
+        return self.new_ids[class_id] if class_id < len(self.new_ids) else class_id
 
     def to_dict(self) -> dict[str, Any]:
         """The encoding as JSON values."""
@@ -107,6 +119,7 @@ class Encoding:
             "step": self.step,
             "levels": list(self.levels),
             "palette": [list(pair) for pair in self.palette],
+            "new_ids": list(self.new_ids),
             "layout": self.layout,
             "part_ids": [list(pair) for pair in self.part_ids],
             "divisor": self.divisor,
@@ -117,6 +130,7 @@ class Encoding:
             "document": self.document,
             "reasons": list(self.reasons),
             "issues": [_issue_to_dict(issue) for issue in self.issues],
+            "drawing": None if self.drawing is None else self.drawing.to_dict(),
         }
 
     @classmethod
@@ -133,6 +147,7 @@ class Encoding:
             step=data["step"],
             levels=tuple(data["levels"]),
             palette=_pairs(data["palette"]),
+            new_ids=tuple(data.get("new_ids", ())),
             layout=data.get("layout", "files"),
             part_ids=tuple((str(part), int(id_)) for part, id_ in data.get("part_ids", ())),
             divisor=data.get("divisor", 0),
@@ -143,6 +158,7 @@ class Encoding:
             document=data.get("document", ""),
             reasons=tuple(data["reasons"]),
             issues=tuple(Issue(**issue) for issue in data["issues"]),
+            drawing=AnnotationSource.from_dict(data["drawing"]) if data.get("drawing") else None,
         )
 
 

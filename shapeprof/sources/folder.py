@@ -7,18 +7,21 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from shapeprof.errors import InputError, NothingMeasurable
+from shapeprof.errors import InputError, NothingMeasurable, UsageError
 from shapeprof.labelmap import Issue
 from shapeprof.sources.companions import images_by_words
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.forms import one_form
 from shapeprof.sources.members import ARRAY_SUFFIXES
+
+if TYPE_CHECKING:
+    from shapeprof.sources.annotations.find import AnnotationSet
 
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jpg", ".jpeg"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -36,7 +39,9 @@ NAME_FILES = (  # read for class names, in this order
 )
 MASK_WORDS = r"(masks?|annotations?|annot|labels?|lbl|gt|groundtruth|ground_truth|seg|segmentation|target)"
 _MASK_WORD = re.compile(rf"[ ._-]?{MASK_WORDS}[a-z0-9 ._-]{{0,12}}", re.IGNORECASE)
-_MASK_FOLDER = re.compile(rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE)
+_MASK_FOLDER = re.compile(
+    rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE
+)
 _IMAGE_FOLDER = re.compile(r"(images?(tr|ts)?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
 _TABLES = frozenset({".csv", ".tsv", ".yaml", ".yml", ".md", ".toml", ".html", ".pdf"})
@@ -60,6 +65,7 @@ class MaskFolder:
     image_names: tuple[str, ...] = field(
         default=(), repr=False
     )  # path to pair each name by; default: ``files``
+    annotations: AnnotationSet | None = field(default=None, repr=False)  # what ``files`` are to be drawn from
 
     def __post_init__(self) -> None:
         if not self.stored:
@@ -76,35 +82,52 @@ class MaskFolder:
 
 
 def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
-    """List the masks below ``root``, or those that the text file ``root`` lists.
+    """List the masks below ``root``, or those that the text file or COCO or VIA document ``root`` lists.
 
-    ``options``: ``pattern`` says which files are masks.
+    ``options``: ``pattern`` says which files are masks, ``annotations`` whether they are drawn.
 
     Raises:
         InputError: there is no such folder, or no file fits the pattern. NothingMeasurable: it holds no mask.
+        UsageError: a pattern for a list.
     """
+    from shapeprof.sources.annotations.folders import EXPECTED, annotated_file, annotated_folder
     from shapeprof.sources.lists import is_list, listed_masks
 
+    options = options or ReadOptions()
+    if root.is_file() and options.annotations is not False and (drawn := annotated_file(root)):
+        return drawn
     if is_list(root):
+        if options is not None and options.pattern:
+            raise UsageError(
+                f"--pattern {options.pattern}: the list {root} already says which files are masks"
+            )
         return listed_masks(root)
     files, hidden, broken, closed = list_files(root)
     if not files and not closed:
         raise NothingMeasurable(
             f"{root}: the folder is empty; expected mask images ({_formats()}) in it or in its sub-folders"
         )
+    skips = _skipped_findings(hidden, broken, closed)
+    look = annotated_folder(root, files, options.annotations)
+    if look.drawn is not None:
+        skipped = look.drawn.skipped + len(hidden) + len(broken) + len(closed)
+        return replace(look.drawn, issues=(*look.drawn.issues, *skips), skipped=skipped)
     masks = [path for path in files if _suffix(path) in MASK_SUFFIXES]
     masks = sorted(masks + _array_masks(files, masks))
     others = sorted(set(files) - set(masks))
     if not masks:
+        refused = f". Not annotations either: {some(look.refused)}" if look.refused else ""
         raise NothingMeasurable(
-            f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}); "
-            f"expected {_formats()}. Annotations as text or JSON have to be drawn as index PNG first"
+            f"{root}: none of its {len(files)} files is a mask image (found: {_extensions(others)}){refused}; "
+            f"expected {_formats()}, or {EXPECTED}"
         )
-    pattern = None if options is None else options.pattern
-    masks, left, issues = _by_pattern(masks, root, pattern) if pattern else _without_companions(masks)
-    codes, findings = _other_findings(others)
-    left |= codes
-    issues += [*findings, *_skipped_findings(hidden, broken, closed)]
+    told = dict.fromkeys(look.beside, "annotations-beside-masks")
+    masks, left, issues = (
+        _by_pattern(masks, root, options.pattern) if options.pattern else _without_companions(masks)
+    )
+    codes, findings = other_findings([path for path in others if path not in told])
+    left |= told | codes
+    issues += [*look.issues, *findings, *skips]
     apart = sorted(left)
     skipped = len(left) + len(hidden) + len(broken) + len(closed)
     why = tuple(left[path] for path in apart)
@@ -188,7 +211,7 @@ def _name(path: str) -> str:
 
 
 def _is_system(name: str) -> bool:
-    return name.startswith(".") or name in _SYSTEM
+    return name.startswith(".") or name in _SYSTEM or name.endswith(".shapeprof")
 
 
 def _formats() -> str:
@@ -233,7 +256,7 @@ def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], li
     """The same without a pattern: images, and further forms of the same masks, are set aside."""
     chosen, issue = one_form(files, is_mask_folder)
     inside, beside = _in_named_folders(chosen)
-    masks, images, issues = _without_images(inside)
+    masks, images, issues = without_images(inside)
     if beside:
         text = (
             f"{len(beside)} image files lie neither in the folders named for masks nor in those named for images and "
@@ -247,7 +270,7 @@ def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], li
     return masks, left, [*([issue] if issue else []), *issues]
 
 
-def _without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
+def without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
     """(masks, images, findings): set aside the images that lie among the masks."""
     for split in (_by_folder, _by_words, _by_suffix):
         masks, images, how = split(files)
@@ -338,7 +361,7 @@ def _common_ending(images: list[str], masks: list[str], *, need_word: bool) -> s
     return None
 
 
-def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
+def other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
     """(code of the finding by path, findings) about files that are no images."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
@@ -354,8 +377,8 @@ def _other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
         "annotations": (
             "warning",
             "annotations-not-read",
-            "may be annotations (COCO, YOLO, LabelMe, VOC), which are not read yet. If the masks beside them "
-            "hold the same objects nothing is lost; else draw them as index PNG first",
+            "may be annotations of a kind that is not read. If the masks beside them hold the same objects "
+            "nothing is lost; else draw them as index PNG first",
         ),
         "side": ("info", "side-files", "are no masks and are left alone"),
         "unknown": (

@@ -36,7 +36,7 @@ class _Form:
     """The files of one form, by what tells one mask from another."""
 
     rank: int
-    files: dict[str, str] = field(default_factory=dict)  # key to path
+    files: dict[str, list[str]] = field(default_factory=dict)  # key to paths
     folders: set[str] = field(default_factory=set)  # folders of keys: of images, where a file is one object
 
 
@@ -49,7 +49,7 @@ def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[l
     for path in files:
         key, rank, shown = _form_of(path, is_mask_folder)
         form = forms.setdefault(shown, _Form(rank))
-        form.files[key] = path
+        form.files.setdefault(key, []).append(path)
         form.folders.add(key.rpartition("/")[0])
     kept: list[str] = []
     instead: dict[str, list[str]] = defaultdict(list)  # form that is read, to those it is read for
@@ -61,7 +61,8 @@ def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[l
             instead[better].append(shown)
     if not instead:
         return files, None
-    left = {path for names in instead.values() for name in names for path in forms[name].files.values()}
+    aside = [forms[name].files for names in instead.values() for name in names]
+    left = {path for files_of in aside for paths in files_of.values() for path in paths}
     texts = [
         f"{_called(best)} is read, as {_WHY.get(forms[best].rank, _WHY[_NAMED])}, and not "
         + ", ".join(f"{_called(name)} ({len(forms[name].files)})" for name in names)

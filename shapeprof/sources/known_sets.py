@@ -53,7 +53,7 @@ def known_names(folder: MaskFolder, top: int) -> tuple[str, tuple[str, ...]] | N
 def refuse_unread(folder: MaskFolder) -> None:
     """Raise InputError for a set whose encoding is known, and not read."""
     full = [path for path in folder.files if _ADE_FULL.fullmatch(PurePosixPath(path).stem)]
-    if full:
+    if 2 * len(full) > len(folder.files):
         raise InputError(
             f"{folder.root}: {len(full)} masks are named as in the full ADE20K set ({some(full)}), where R / 10 * 256 "
             "+ G is one of 3,000 classes and B the object: that is not read. Give the masks of its scene parsing "

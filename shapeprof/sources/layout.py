@@ -35,13 +35,13 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
         raise UsageError(f"--layout {asked}: the masks are not binary, so a file holds more than one of them")
     if kind != "binary" or asked == "files":
         return LaidOut()
-    parts = None if asked == "objects" else parts_of(folder.files)
+    parts = None if asked == "objects" else parts_of(folder.files, asked=asked == "classes")
     if parts is not None and (asked == "classes" or says_classes(folder, parts)):
         return _by_class(parts, options)
     if asked == "classes":
         raise UsageError(
-            f"--layout classes: neither the folders nor the endings of the names are words ({some(folder.files)}); "
-            "expected masks/cat/001.png or 001_cat.png"
+            "--layout classes: neither folders nor the endings of names tell one class from another "
+            f"({some(folder.files)}); expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
         raise UsageError(
@@ -99,7 +99,8 @@ def _by_class(parts: Parts, options: ReadOptions) -> LaidOut:
     ids = {name: i for i, name in enumerate(found, start=1)}
     where = "folder" if parts.layout == "class-folders" else "ending of its name"
     shared = (
-        "; images with masks of several classes are counted once per class, as classes may overlap"
+        "; an image with masks of several classes counts once per class, as classes may overlap (--group makes its "
+        "masks one sample)"
         if parts.share_images
         else ""
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.sources.annotations.source import AnnotationSource
 from shapeprof.sources.apply_colour import colour_labels
 from shapeprof.sources.apply_grey import grey_labels
 from shapeprof.sources.apply_instances import object_labels
@@ -31,6 +32,8 @@ def read_mask(
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
+    if encoding.drawing is not None:
+        return _drawn(folder_root, relpath, encoding, encoding.drawing, train_size)
     if encoding.layout != "files":
         return _laid_out(folder_root, relpath, encoding, train_size)
     return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
@@ -82,6 +85,21 @@ def _laid_out(
         return replace(found, instances=(labels == 1).astype(np.uint16)), issues
     class_id = class_id_of(relpath, encoding.layout, encoding.part_ids)
     return replace(found, labels=np.where(labels == 1, labels.dtype.type(class_id), labels)), issues
+
+
+def _drawn(
+    folder_root: Path, relpath: str, encoding: Encoding, drawing: AnnotationSource, train_size: int | None
+) -> tuple[LabelMap, tuple[Issue, ...]]:
+    """``read_mask`` of annotations; the digest is that of the pixels."""
+    from shapeprof.sources.annotations.read import draw_mask
+
+    drawn, issues = draw_mask(folder_root, relpath, drawing, encoding.max_pixels)
+    labels, instances = drawn.labels, drawn.instances if drawing.instances else None
+    digest = digest_of(repr(labels.shape).encode() + labels.tobytes() + drawn.instances.tobytes())
+    if train_size is not None:
+        labels = resize_nearest(labels, train_size)
+        instances = None if instances is None else resize_nearest(instances, train_size)
+    return LabelMap(labels, encoding.classes, relpath, instances, digest), issues
 
 
 def label_map_of(

@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
@@ -149,7 +149,7 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
 
     single = plain(encoding)
     files = object_files(root, name)
-    read: list[tuple[int, str, NDArray[np.bool_]]] = []
+    read: list[_Object] = []
     issues: list[Issue] = []
     digest = hashlib.blake2b(digest_size=16)
     for number, path in enumerate(files, start=1):
@@ -160,49 +160,69 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
             continue
         issues += found
         digest.update(os.fsencode(path) + b"\0" + label_map.digest.encode() + b"\n")
-        read.append((number, path, label_map.labels == 1))
+        read.append(_Object.of(number, path, label_map.labels == 1))
     if not read:
         first = f"; the first: {issues[0].path}: {issues[0].message}" if issues else ""
         raise UnreadableMask(name, "no-object-readable", f"none of its {len(files)} files can be read{first}")
-    shapes = [mask.shape for _, _, mask in read]
-    shape = max(sorted(set(shapes)), key=shapes.count)
-    for _, path, mask in read:
-        if mask.shape != shape:
-            text = f"it has {mask.shape[1]} x {mask.shape[0]} pixels, the others {shape[1]} x {shape[0]}"
-            issues.append(_missing(path, "size-mismatch", text))
-    whole = [(int(mask.sum()), number, mask) for number, _, mask in read if mask.shape == shape]
-    instances = np.zeros(shape, np.uint16 if len(files) < 65536 else np.uint32)
-    for _, number, mask in sorted(whole, key=lambda item: (-item[0], item[1])):
-        instances[mask] = number
-    return LabelMap(
-        (instances > 0).astype(np.uint8), encoding.classes, name, instances, digest.hexdigest()
-    ), (
-        *issues,
-        *_overlap(name, whole, instances),
-    )
+    sizes = [item.size for item in read]
+    size = max(sorted(set(sizes)), key=sizes.count)
+    for item in read:
+        if item.size != size:
+            text = f"it has {item.size[1]} x {item.size[0]} pixels, the others {size[1]} x {size[0]}"
+            issues.append(_missing(item.path, "size-mismatch", text))
+    whole = [item for item in read if item.size == size]
+    instances = np.zeros(size, np.uint16 if len(files) < 65536 else np.uint32)
+    for item in sorted(whole, key=lambda item: (-item.area, item.number)):
+        instances[item.box][item.mask] = item.number
+    labels = (instances > 0).astype(np.uint8)
+    issues += _overlap(name, whole, instances)
+    return LabelMap(labels, encoding.classes, name, instances, digest.hexdigest()), tuple(issues)
+
+
+class _Object(NamedTuple):
+    """One object, cut out of its file."""
+
+    number: int
+    path: str
+    size: tuple[int, int]  # of the file
+    area: int
+    box: tuple[slice, slice]
+    mask: NDArray[np.bool_]  # in the box
+
+    @classmethod
+    def of(cls, number: int, path: str, mask: NDArray[np.bool_]) -> _Object:
+        """The object of a whole mask."""
+        import numpy as np
+
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        box = (slice(0, 0), slice(0, 0))
+        if rows.size:
+            box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+        size = (mask.shape[0], mask.shape[1])
+        return cls(number, path, size, int(mask.sum()), box, mask[box].copy())
 
 
 def _missing(path: str, code: str, message: str) -> Issue:
     return Issue("error", f"object-{code}", f"this object is missing from its mask: {message}", path)
 
 
-def _overlap(
-    name: str, whole: list[tuple[int, int, NDArray[np.bool_]]], instances: NDArray[np.generic]
-) -> tuple[Issue, ...]:
-    """Findings about objects that hide others."""
+def _overlap(name: str, whole: list[_Object], instances: NDArray[Any]) -> list[Issue]:
+    """Findings about objects that hide others, and files without one."""
     import numpy as np
 
-    seen = np.bincount(instances.ravel(), minlength=len(whole) + 1)
-    hidden = [number for area, number, _ in whole if area and not seen[number]]
-    empty = [number for area, number, _ in whole if not area]
-    total, visible = sum(area for area, _, _ in whole), int(seen[1:].sum())
+    seen = np.bincount(instances.ravel(), minlength=max(item.number for item in whole) + 1)
+    hidden = [item.path for item in whole if item.area and not seen[item.number]]
+    empty = [item.path for item in whole if not item.area]
+    pixels, visible = sum(item.area for item in whole), int(seen[1:].sum())
     issues = []
-    if total > visible:
-        pixels = total - visible
-        text = f"{pixels} px ({pixels / visible:.2%}) of its objects lie in two of them; the smaller one is shown"
-        text += f"; {len(hidden)} objects lie wholly under others" if hidden else ""
+    if pixels > visible:
+        text = (
+            f"{pixels - visible} px ({pixels / visible - 1:.2%}) of its objects lie in two of them; the smaller one is "
+            "shown"
+        )
+        text += f"; {len(hidden)} objects lie wholly under others: {some(hidden)}" if hidden else ""
         issues.append(Issue("warning" if hidden else "info", "objects-overlap", text, name))
     if empty:
-        text = f"{len(empty)} of its {len(whole)} files hold no object ({some(map(str, empty))} in order of names)"
+        text = f"{len(empty)} of its {len(whole)} files hold no object: {some(empty)}"
         issues.append(Issue("warning", "empty-object", text, name))
-    return tuple(issues)
+    return issues

@@ -93,7 +93,8 @@ def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
         forms = [path for path, why in zip(masks.others, masks.why, strict=True) if why == "other-forms"]
-        known = {mask_root / path for path in (*masks.stored, *masks.files, *forms)}
+        names = masks.files if masks.annotations is None else ()  # drawn masks are called like their images
+        known = {mask_root / path for path in (*masks.stored, *names, *forms)}
         found = [path for path in found if image_root / path not in known]
     if not found:
         raise PairingError(
@@ -167,7 +168,7 @@ def _same_size(
     good, bad, texts, broken = [], [], [], []
     for item in pairs:
         stored = masks.first_below(item.mask) or item.mask
-        mask, image = _size(masks.root / stored), _size(images_root / item.image)
+        mask, image = _mask_size(masks, stored), _size(images_root / item.image)
         if mask == image:
             others = (_size(masks.root / path) for path in item.more)
             mask = next((size for size in others if size is not None and size != image), mask)
@@ -192,6 +193,15 @@ def _same_size(
         )
         issues.append(Issue("warning", "unreadable-image", text))
     return good, bad, issues
+
+
+def _mask_size(masks: MaskFolder, name: str) -> tuple[int, int] | None:
+    """(width, height) of a mask; None when that can't be known."""
+    if masks.annotations is None:
+        return _size(masks.root / name)
+    from shapeprof.sources.annotations.read import mask_size
+
+    return mask_size(masks.root, name, masks.annotations.source)
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -70,7 +70,7 @@ def _bring(
 ) -> None:
     """Make ``place`` hold the wanted files: relative path to (path there, version)."""
     manifest = place.parent / "manifest.json"
-    known: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    known = _kept(manifest)
     for gone in set(known) - set(wanted):
         (place / gone).unlink(missing_ok=True)
     here = {path: version for path, version in known.items() if path in wanted}
@@ -90,7 +90,18 @@ def _bring(
         raise _unreachable(url, error) from error
     finally:
         if place.parent.is_dir():
-            manifest.write_text(json.dumps(here, sort_keys=True), encoding="utf-8")
+            part = manifest.with_name("manifest.json.part")
+            part.write_text(json.dumps(here, sort_keys=True), encoding="utf-8")
+            part.replace(manifest)
+
+
+def _kept(manifest: Path) -> dict[str, str]:
+    """The versions of the files that were fetched; none when that can't be read."""
+    try:
+        kept = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _relative(url: str, path: str, base: str) -> str:

@@ -37,6 +37,9 @@ def read_runs(
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
     try:
+        if encoding.drawing is not None:
+            drawn, issues = read_mask(folder_root, relpath, encoding, train_size)
+            return encode(drawn), issues
         if encoding.layout != "files":
             return _laid_out(folder_root, relpath, encoding, train_size)
         data = read_bytes(folder_root, relpath)
@@ -70,14 +73,14 @@ def _mapped(raster: RasterRuns, encoding: Encoding) -> Any:
     if encoding.divisor:
         return None
     if encoding.instances:
-        return _merged(raster.row, raster.start, *_objects(raster, encoding))
+        return merged_runs(raster.row, raster.start, *_objects(raster, encoding))
     read = {"colour": _classes_of_colours, "palette": _classes_of_indices}.get(
         encoding.kind, _classes_of_greys
     )
     classes = read(raster, encoding)
     if classes is None or classes.min() == ODD:
         return None
-    return _merged(raster.row, raster.start, classes, np.zeros(0, np.int64))
+    return merged_runs(raster.row, raster.start, classes, np.zeros(0, np.int64))
 
 
 def _classes_of_greys(raster: RasterRuns, encoding: Encoding) -> NDArray[np.int32] | None:
@@ -129,7 +132,7 @@ def _objects(raster: RasterRuns, encoding: Encoding) -> tuple[NDArray[np.int32],
 
 
 @kernel
-def _merged(row, start, value, ids):  # type: ignore[no-untyped-def]
+def merged_runs(row, start, value, ids):  # type: ignore[no-untyped-def]
     """Runs of a row that have become equal joined: row, start, value, ids (without any if there were none)."""
     new_row = np.empty_like(row)
     new_start, new_value, new_ids = np.empty_like(start), np.empty_like(value), np.empty_like(ids)

@@ -100,8 +100,8 @@ def test_spec_text_reads_back_as_the_spec() -> None:
 
 def test_files() -> None:
     paths = [each.path for each in find_emitter("pytorch")(spec())]
-    assert paths[:4] == ["spec.yaml", "train.py", "requirements.txt", "README.md"]
-    assert {"nn/__init__.py", "nn/network.py", "nn/trainer.py"} < set(paths)
+    assert paths[:5] == ["spec.yaml", "train.py", "predict.py", "requirements.txt", "README.md"]
+    assert {"nn/__init__.py", "nn/network.py", "nn/trainer.py", "nn/predictor.py"} < set(paths)
     assert len(paths) == len(set(paths))
 
 
@@ -195,7 +195,7 @@ def test_the_checkpoint_predicts_as_the_readme_says(folder: Path) -> None:
         assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
     readme = (folder / "README.md").read_text(encoding="utf-8")
     code = "\n".join(
-        line[4:] for line in readme.partition("## Predict")[2].splitlines() if line[:4] == "    "
+        line[4:] for line in readme.partition("From Python:")[2].splitlines() if line[:4] == "    "
     )
     code = code.replace("runs/last", "runs/trial").replace("image.png", "image 0.png")
     result = subprocess.run(
@@ -206,7 +206,54 @@ def test_the_checkpoint_predicts_as_the_readme_says(folder: Path) -> None:
         text=True,
         check=False,
     )
-    assert result.stdout == "torch.Size([64, 64]) False\n", result.stderr
+    assert result.stdout == "(64, 64) False\n", result.stderr
+
+
+def predict(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", str(folder / "predict.py"), "--device", "cpu", *options]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_images_are_predicted_with_an_overlay(folder: Path, tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    if not (folder / "runs/trial/best.pt").exists():
+        assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
+    for name in ("deep/odd.png", "grey.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "in" / name), np.full((37, 53, 3), 90, np.uint8))
+    weights = ("--weights", str(folder / "runs/trial/best.pt"))
+    result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "out"), *weights)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"2 class maps in {tmp_path / 'out'}" in result.stdout
+    names = {"deep/odd.png", "deep/odd_overlay.png", "grey.png", "grey_overlay.png"}
+    assert {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.png")} == names
+    classes = cv2.imread(str(tmp_path / "out/grey.png"), cv2.IMREAD_UNCHANGED)
+    assert classes is not None and classes.shape == (37, 53) and classes.max() <= 2
+    painted = cv2.imread(str(tmp_path / "out/grey_overlay.png"))
+    assert painted is not None and (painted[classes == 0] == 90).all()
+
+    (tmp_path / "in/broken.png").write_bytes(b"no image")
+    result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "two"), "--no-overlay", *weights)
+    assert result.returncode == 1 and "left out: " in result.stderr and "broken.png" in result.stderr
+    assert "2 class maps" in result.stdout and not list((tmp_path / "two").rglob("*_overlay.png"))
+
+
+def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> None:
+    write(find_emitter("pytorch")(spec()), tmp_path)
+    image = str(folder / "image 0.png")
+    for options, said in (
+        ((image,), "best.pt is missing: run train.py first"),
+        ((str(tmp_path / "gone"), "--weights", str(folder / "spec.yaml")), "gone: no such image or folder"),
+        ((str(tmp_path / "nn"), "--weights", str(folder / "spec.yaml")), "holds no images"),
+        ((image, "--weights", str(folder / "spec.yaml")), "can't be read as a checkpoint"),
+        ((image, image, "--weights", str(folder / "spec.yaml")), "another image has this name"),
+    ):
+        result = predict(tmp_path, *options)
+        assert result.returncode == 1
+        assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.stderr
+        assert said in result.stderr
 
 
 def test_two_runs_with_one_seed_are_equal(folder: Path) -> None:
@@ -241,6 +288,9 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     assert "bad.png holds class id 7, but spec.yaml has only 0 to 2" in error()
     write_table(tmp_path, [[*good[:2], "val", ""]])
     assert "none whose split is 'train'" in error()
+    (tmp_path / "spec.yaml").write_text(text_of("spec.yaml").replace("loss: ce+dice", "loss: ce+lovasz"))
+    write_table(tmp_path, [good])
+    assert "spec.yaml: training.loss 'ce+lovasz': 'lovasz' is unknown; known: ce, " in error()
     (tmp_path / "spec.yaml").write_text(text_of("spec.yaml").replace("norm: batch", "nrom: batch"))
     assert "model has an unknown field 'nrom'; meant 'norm'?" in error()
 

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn.losses import SegmentationLoss, cross_entropy, loss_of, soft_dice_loss  # noqa: E402
+from shapeprof import spec as spec_module  # noqa: E402
+from shapeprof.nn.losses import (  # noqa: E402
+    TERMS,
+    SegmentationLoss,
+    class_weights,
+    cross_entropy,
+    focal,
+    hard_pixels,
+    loss_of,
+    soft_centre_line_dice,
+    soft_dice_loss,
+    soft_skeleton,
+    terms_of,
+    tversky,
+)
 from shapeprof.nn.network import TrainingOutput  # noqa: E402
+from shapeprof.spec import TrainingSpec  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 
@@ -46,9 +63,9 @@ def test_dice_leaves_out_classes_that_are_absent() -> None:
     assert float(soft_dice_loss(certain(target, 5), target, IGNORE)) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["ce", "ce+dice"])
+@pytest.mark.parametrize("kind", [*TERMS, "ce+dice"])
 def test_ignored_pixels_count_nowhere(kind: str) -> None:
-    loss = SegmentationLoss(kind, IGNORE)
+    loss = SegmentationLoss(kind, IGNORE, pixel_shares=(0.5, 0.2, 0.3))
     target = torch.randint(0, 3, (2, 6, 6))
     target[:, :3] = IGNORE
     logits = torch.randn(2, 3, 6, 6, requires_grad=True)
@@ -57,14 +74,17 @@ def test_ignored_pixels_count_nowhere(kind: str) -> None:
     assert logits.grad is not None
     assert not logits.grad[:, :, :3].any()
     assert logits.grad[:, :, 3:].any()
+    if kind == "cldice":
+        return  # a centre line depends on its surroundings
     alone = loss(TrainingOutput(logits.detach()[:, :, 3:], ()), target[:, 3:])
     assert float(value.detach()) == pytest.approx(float(alone))
 
 
-@pytest.mark.parametrize("kind", ["ce", "ce+dice"])
+@pytest.mark.parametrize("kind", [*TERMS, "ce+dice"])
 def test_a_batch_of_ignored_pixels_costs_nothing_and_is_no_nan(kind: str) -> None:
     logits = torch.randn(1, 2, 4, 4, requires_grad=True)
-    value = SegmentationLoss(kind, IGNORE)(TrainingOutput(logits, ()), torch.full((1, 4, 4), IGNORE))
+    loss = SegmentationLoss(kind, IGNORE, pixel_shares=(0.5, 0.5))
+    value = loss(TrainingOutput(logits, ()), torch.full((1, 4, 4), IGNORE))
     value.backward()
     assert float(value.detach()) == 0
     assert logits.grad is not None
@@ -86,6 +106,106 @@ def test_weights_come_from_the_spec_in_the_order_of_the_heads() -> None:
     assert loss_of(model_spec(NETWORKS["auxiliary heads"]).to_dict()).head_weights == (0.4, 0.2)
 
 
-def test_an_unknown_loss_is_refused() -> None:
-    with pytest.raises(ValueError, match="'focal' is unknown"):
-        SegmentationLoss("focal", IGNORE)
+def logits_of(probabilities: torch.Tensor) -> torch.Tensor:
+    """Two-class logits (1, 2, H, W) whose softmax gives class 1 these probabilities (H, W)."""
+    return torch.stack([1 - probabilities, probabilities]).log()[None]
+
+
+P = torch.tensor([[0.9, 0.6, 0.2, 0.5]])
+T = torch.tensor([[[1, 1, 0, 0]]])
+
+
+def test_weighted_cross_entropy_is_that_of_torch() -> None:
+    target, logits = torch.randint(0, 3, (2, 5, 5)), torch.randn(2, 3, 5, 5)
+    target[0, 0] = IGNORE
+    weights = torch.tensor([0.5, 2.0, 1.0])
+    expected = torch.nn.functional.cross_entropy(logits, target, weights, ignore_index=IGNORE)
+    assert float(cross_entropy(logits, target, IGNORE, weights)) == pytest.approx(float(expected))
+
+
+def test_class_weights_balance_by_the_median() -> None:
+    assert class_weights([0.9, 0.09, 0.01]) == pytest.approx([0.1, 1, 9])
+    assert class_weights([0.9, 0.0999, 0.0001, 0]) == pytest.approx([0.111, 1, 10, 1])
+    assert class_weights([0, 0]) == [1, 1]
+
+
+def test_focal_by_hand() -> None:
+    p = [0.9, 0.6, 0.8, 0.5]  # of the true class
+    expected = sum(-((1 - q) ** 2) * math.log(q) for q in p) / 4
+    assert float(focal(logits_of(P), T, IGNORE)) == pytest.approx(expected)
+
+
+def test_hard_pixels_by_hand() -> None:
+    hard = [0.6, 0.5]  # under 0.7
+    assert float(hard_pixels(logits_of(P), T, IGNORE)) == pytest.approx(-sum(map(math.log, hard)) / 2)
+    easy = torch.linspace(0.8, 0.95, 32)[None]  # none is hard: the two least certain ones count
+    expected = -(math.log(0.8) + math.log(float(easy[0, 1]))) / 2
+    found = hard_pixels(logits_of(easy), torch.ones(1, 1, 32, dtype=torch.int64), IGNORE)
+    assert float(found) == pytest.approx(expected)
+
+
+def test_tversky_by_hand() -> None:
+    def index(overlap: float, predicted: float, truth: float) -> float:
+        return overlap / (overlap + 0.3 * (predicted - overlap) + 0.7 * (truth - overlap))
+
+    expected = 1 - (index(1.5, 2.2, 2) + index(1.3, 1.8, 2)) / 2
+    assert float(tversky(logits_of(P), T, IGNORE)) == pytest.approx(expected)
+    half = float(tversky(logits_of(P), T, IGNORE, 0.5, 0.5))
+    assert half == pytest.approx(float(soft_dice_loss(logits_of(P), T, IGNORE)))
+
+
+def opened(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(eroded by a cross, that dilated by a square); outside of the image nothing is eroded."""
+    thin = ndimage.binary_erosion(mask, ndimage.generate_binary_structure(2, 1), border_value=1)
+    return thin, ndimage.binary_dilation(thin, np.ones((3, 3)))
+
+
+def test_the_skeleton_of_a_mask_is_what_openings_remove() -> None:
+    rng = np.random.default_rng(0)
+    mask = ndimage.gaussian_filter(rng.random((60, 70)), 3) > 0.5
+    expected, rest = np.zeros_like(mask), mask
+    for _ in range(11):
+        thin, back = opened(rest)
+        expected |= rest & ~back
+        rest = thin
+    found = soft_skeleton(torch.from_numpy(mask)[None, None].float())[0, 0]
+    assert (found.numpy() == expected).all()
+
+
+def test_centre_lines_by_hand() -> None:
+    """A line of 1 px, of which the prediction has the left half: all of it is true, half is found."""
+    target = torch.zeros(1, 9, 20, dtype=torch.int64)
+    target[:, 4] = 1
+    half = target.clone()
+    half[:, :, 10:] = 0
+    whole = float(soft_centre_line_dice(certain(target, 2), target, IGNORE, 0))
+    assert whole == pytest.approx(0, abs=1e-6)
+    found = float(soft_centre_line_dice(certain(half, 2), target, IGNORE, 0))
+    assert found == pytest.approx(1 - 2 * 1 * 0.5 / 1.5, abs=1e-6)
+
+
+def test_width_is_no_matter_to_centre_lines() -> None:
+    target = torch.zeros(1, 15, 40, dtype=torch.int64)
+    target[:, 7] = 1
+    wide = target.clone()
+    wide[:, 6:9] = 1
+    assert float(soft_centre_line_dice(certain(wide, 2), target, IGNORE, 0)) < 0.06
+    assert float(soft_dice_loss(certain(wide, 2), target, IGNORE)) > 0.25
+
+
+def test_terms_are_those_of_the_spec() -> None:
+    assert spec_module.LOSS_TERMS == TERMS
+    assert terms_of("ohem+cldice") == ("ohem", "cldice")
+    training = model_spec(NETWORKS["plain"]).training
+    for kind in ("ce+tversky", "+".join(TERMS)):
+        assert TrainingSpec.model_validate({**training.model_dump(), "loss": kind}).loss == kind
+
+
+@pytest.mark.parametrize("kind", ["lovasz", "ce+lovasz", "", "ce+", "ce+ce"])
+def test_an_unknown_loss_is_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match=r"is unknown; known: ce, weighted-ce|names a term twice"):
+        SegmentationLoss(kind, IGNORE)
+    with pytest.raises(ValueError, match="loss"):
+        TrainingSpec(crop=(64, 64), batch=2, steps=2, loss=kind)
+    with pytest.raises(ValueError, match="pixel share"):
+        SegmentationLoss("weighted-ce", IGNORE)

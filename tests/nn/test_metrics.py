@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn.metrics import ConfusionMatrix  # noqa: E402
+from shapeprof.nn.metrics import BOUNDARY_SHARE, ConfusionMatrix, ShapeScores, skeleton  # noqa: E402
 
 TRUTH = torch.tensor([[0, 0, 0, 1], [0, 1, 1, 255]])
 PREDICTED = torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]])
@@ -59,3 +61,122 @@ def test_nothing_counted_is_nan() -> None:
     made = ConfusionMatrix(2, 255)
     made.update(torch.zeros(4, dtype=torch.int64), torch.full((4,), 255))
     assert math.isnan(made.miou())
+
+
+def test_dice_by_hand() -> None:
+    dice = matrix().dice().tolist()
+    assert dice[:2] == pytest.approx([6 / 8, 4 / 6])
+    assert math.isnan(dice[2])
+
+
+def scores(predicted: np.ndarray, truth: np.ndarray, classes: int = 3) -> ShapeScores:
+    made = ShapeScores(classes, 255, background=0)
+    made.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth.astype(np.int64)))
+    return made
+
+
+def square(side: int, start: int, size: int = 100, value: int = 1) -> np.ndarray:
+    mask = np.zeros((size, size), np.int64)
+    mask[start : start + side, start : start + side] = value
+    return mask
+
+
+def test_a_perfect_prediction_scores_one_and_absent_classes_nothing() -> None:
+    truth = square(30, 10)
+    truth[5] = 255
+    made = scores(np.where(truth == 255, 0, truth), truth)
+    for score in (made.boundary_iou(), made.object_f1(), made.centre_line_dice()):
+        assert score[1] == 1 and math.isnan(score[2])
+    assert math.isnan(made.object_f1()[0])  # the background has no objects
+
+
+def test_boundary_iou_by_hand() -> None:
+    """Side 100: the boundary is 3 px wide. A square of 40 in the middle of one of 50: rings that do not meet."""
+    assert round(BOUNDARY_SHARE * math.hypot(100, 100)) == 3
+    assert scores(square(40, 30), square(50, 25)).boundary_iou()[1] == 0
+    ring = 50**2 - 44**2  # of the truth
+    own = 48**2 - 42**2  # 1 px further in: 2 px of the ring are shared
+    shared = 48**2 - 44**2
+    found = scores(square(48, 26), square(50, 25)).boundary_iou()[1]
+    assert found == pytest.approx(shared / (ring + own - shared))
+
+
+def test_boundaries_agree_with_a_distance_transform() -> None:
+    """Boundary pixels are those within 3 px (chessboard) of the outside, the image's edge included."""
+    rng = np.random.default_rng(3)
+    truth, predicted = (
+        (ndimage.gaussian_filter(rng.random((100, 100)), 4) > 0.5).astype(int) for _ in range(2)
+    )
+
+    def boundary(mask: np.ndarray) -> np.ndarray:
+        return (mask == 1) & (ndimage.distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1] <= 3)
+
+    a, b = boundary(predicted), boundary(truth)
+    expected = (a & b).sum() / (a | b).sum()
+    assert scores(predicted, truth).boundary_iou()[1] == pytest.approx(expected)
+
+
+def test_the_edge_of_ignored_pixels_is_no_boundary() -> None:
+    truth = square(60, 20)
+    truth[:, 50:] = 255
+    predicted = square(60, 20)
+    predicted[:, 50:] = 0  # what is predicted where pixels are ignored does not count
+    assert scores(predicted, truth).boundary_iou()[1] == 1
+    predicted[:, 47:50] = (
+        0  # now the prediction has an edge there, 3 px inside, of 54 px between the outlines
+    )
+    ring = 60 * 30 - 54 * 27  # of the truth, open at the ignored side
+    own = 60 * 27 - 54 * 21
+    shared = 60 * 27 - 54 * 24
+    assert scores(predicted, truth).boundary_iou()[1] == pytest.approx(shared / (ring + own - shared))
+
+
+def test_objects_by_hand() -> None:
+    """Three true objects: one found, one found by half and a pixel less, one missed; one more is invented."""
+    truth, predicted = np.zeros((40, 40)), np.zeros((40, 40))
+    truth[2:12, 2:12] = predicted[2:12, 3:12] = 1  # IoU 0.9
+    truth[20:30, 2:12] = 1
+    predicted[20:30, 2:7] = 1  # IoU 0.5: not over it
+    truth[20:30, 20:30] = 1
+    predicted[2:12, 30:38] = 1
+    assert scores(predicted, truth).object_f1()[1] == pytest.approx(2 * 1 / (3 + 3))
+
+
+def test_two_objects_taken_as_one_match_at_most_one() -> None:
+    truth = np.zeros((20, 40))
+    truth[5:15, 2:18] = truth[5:15, 20:24] = 1
+    predicted = truth.copy()
+    predicted[5:15, 18:20] = 1  # IoU with the larger one: 160 / 220
+    assert scores(predicted, truth).object_f1()[1] == pytest.approx(2 / 3)
+
+
+def test_centre_lines_by_hand() -> None:
+    truth = np.zeros((20, 60))
+    truth[10, :] = 1
+    half = truth.copy()
+    half[:, 30:] = 0
+    assert scores(half, truth).centre_line_dice()[1] == pytest.approx(2 * 1 * 0.5 / 1.5)
+    assert scores(np.zeros_like(truth), truth).centre_line_dice()[1] == 0
+    assert scores(truth, np.zeros_like(truth)).centre_line_dice()[1] == 0
+    wide = truth.copy()
+    wide[9:12] = 1
+    assert scores(wide, truth).centre_line_dice()[1] > 0.97
+
+
+def test_the_skeleton_is_that_of_the_soft_loss() -> None:
+    from shapeprof.nn.losses import soft_skeleton
+
+    rng = np.random.default_rng(0)
+    mask = ndimage.gaussian_filter(rng.random((60, 70)), 3) > 0.5
+    expected = soft_skeleton(torch.from_numpy(mask)[None, None].float(), thinnings=40)[0, 0].numpy() > 0
+    assert (skeleton(mask) == expected).all()
+    assert not skeleton(np.ones((9, 9), bool)).any()
+
+
+def test_images_add_up() -> None:
+    one, two, both = (ShapeScores(3, 255, 0) for _ in range(3))
+    for made, masks in ((one, (square(40, 30), square(50, 25))), (two, (square(30, 10), square(30, 11)))):
+        for target in (made, both):
+            target.update(*(torch.from_numpy(mask) for mask in masks))
+    assert (both.boundary == one.boundary + two.boundary).all()
+    assert (both.objects == one.objects + two.objects).all() and (both.lines == one.lines + two.lines).all()

@@ -92,6 +92,22 @@ def test_an_unreadable_object_is_missing_and_told(tmp_path: Path) -> None:
     assert np.unique(found.instances).tolist() == [0, 1, 3, 4, 5]
 
 
+def test_hidden_and_empty_objects_are_told(tmp_path: Path) -> None:
+    nuclei(tmp_path, "a", "b")
+    save(tmp_path / "a" / "x6.png", square(0, 0))  # as the first: of equal ones the later is shown
+    save(tmp_path / "a" / "x7.png", square(0, 0, value=0))
+    _, encoding = look(tmp_path, layout="objects")
+    found, issues = read_mask(tmp_path, "a", encoding)
+    assert found.instances is not None
+    assert np.unique(found.instances).tolist() == [0, 2, 3, 4, 5, 6]
+    assert {(i.severity, i.code) for i in issues} == {
+        ("warning", "objects-overlap"),
+        ("warning", "empty-object"),
+    }
+    assert "1 objects lie wholly under others: a/x1.png" in issues[0].message
+    assert "1 of its 7 files hold no object: a/x7.png" in issues[1].message
+
+
 def test_a_folder_without_a_readable_object_is_no_mask(tmp_path: Path) -> None:
     nuclei(tmp_path, "a", "b")
     _, encoding = look(tmp_path)
@@ -133,8 +149,11 @@ def test_too_few_objects_to_tell(tmp_path: Path) -> None:
 def test_layouts_as_asked(tmp_path: Path) -> None:
     nuclei(tmp_path, "a", "b")
     assert look(tmp_path, layout="files")[1].layout == "files"
+    assert look(tmp_path, layout="classes")[1].classes.names == ("background", "a", "b")
     with pytest.raises(UsageError, match="--layout classes: neither"):
-        look(tmp_path, layout="classes")
+        look(tmp_path / "a", layout="classes")
+    with pytest.raises(UsageError, match="--layout objects: the masks lie in no sub-folders"):
+        look(tmp_path / "a", layout="objects")
     save(tmp_path / "c" / "d" / "x.png", colours(blocks(0, 1, 2), [(0, 0, 0), (9, 0, 0), (0, 9, 0)]))
     with pytest.raises(UsageError, match="not binary"):
         look(tmp_path / "c", layout="objects")
@@ -238,6 +257,17 @@ def test_the_ending_tells_the_class(tmp_path: Path, pattern: str, kinds: tuple[s
 def test_names_that_tell_no_class(tmp_path: Path, names: list[str]) -> None:
     assert set(classes(tmp_path, names, layout="auto")) == set(names)
     assert look(tmp_path)[1].part_ids == ()
+
+
+def test_a_class_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    names = [f"{kind}/{i:03}.png" for kind in ("tea", "coffee") for i in range(3)]
+    for i, name in enumerate(names):
+        save(tmp_path / name, square(3 * i % 17, 7 * i % 17))
+    (tmp_path / "coffee").rename(tmp_path / odd)
+    _, encoding = look(tmp_path, layout="classes")
+    assert encoding.classes.names == ("background", "caf\\udce9", "tea")
+    assert read_mask(tmp_path, f"{odd}/000.png", encoding)[0].labels.max() == 1
 
 
 def test_two_raters_are_no_classes(tmp_path: Path) -> None:

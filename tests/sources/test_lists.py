@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from written import blocks, codes, look, save
 
-from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
-from shapeprof.sources import find_masks, read_mask
+from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask, UsageError
+from shapeprof.sources import ReadOptions, find_masks, read_mask
 
 
 def test_paths_relative_to_the_list_and_absolute(tmp_path: Path) -> None:
@@ -54,6 +54,13 @@ def test_a_list_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "binary.txt").write_bytes(b"\0\1\2")
     with pytest.raises(InputError, match="no text"):
         find_masks(tmp_path / "binary.txt")
+
+
+def test_a_pattern_for_a_list(tmp_path: Path) -> None:
+    save(tmp_path / "1.png", blocks(0, 1))
+    (tmp_path / "list.txt").write_text("1.png\n")
+    with pytest.raises(UsageError, match="already says which files are masks"):
+        find_masks(tmp_path / "list.txt", ReadOptions(pattern="*.png"))
 
 
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:

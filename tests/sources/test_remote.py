@@ -75,6 +75,16 @@ def test_only_what_changed_is_fetched_again(tmp_path: Path, memory: object) -> N
     assert (place / "2.png").stat().st_mtime_ns == before["2.png"]
 
 
+def test_a_fetch_that_was_cut_short_is_done_again(tmp_path: Path, memory: object) -> None:
+    for name in ("1.png", "2.png"):
+        put(memory, f"/set/{name}", save(tmp_path / "m.png", blocks(0, 1)))
+    place = fetched("memory://set")
+    (place.parent / "manifest.json").write_text('{"1.png"')
+    (place / "1.png").write_bytes(b"half")
+    fetched("memory://set")
+    assert (place / "1.png").read_bytes() == (tmp_path / "m.png").read_bytes()
+
+
 def test_an_archive_is_unpacked(tmp_path: Path, memory: object) -> None:
     save(tmp_path / "in/masks/1.png", blocks(0, 1))
     save(tmp_path / "in/masks/2.png", blocks(0, 1))

@@ -1,0 +1,272 @@
+"""From an annotation set to the encoding of its masks: categories become classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
+from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.sources.annotations.find import AnnotationSet
+from shapeprof.sources.annotations.model import Category
+from shapeprof.sources.annotations.read import draw_mask
+from shapeprof.sources.annotations.source import IGNORED_CATEGORY, TITLES, AnnotationSource
+from shapeprof.sources.annotations.via import attribute_of
+from shapeprof.sources.encoding import Encoding, ReadOptions
+from shapeprof.sources.folder import MaskFolder, some
+from shapeprof.sources.names import ClassNames, find_class_file, read_class_file
+from shapeprof.sources.roles import BACKGROUND_NAMES
+from shapeprof.sources.survey import SAMPLE, sample_order
+
+IGNORED_NAME = "__ignore__"  # LabelMe's name for what belongs to no class
+UNNAMED = "object"  # the class of objects that nothing names
+LISTED = 8  # names in a sentence
+
+
+@dataclass
+class _Table:
+    """Classes as they are found."""
+
+    names: list[str] = field(default_factory=lambda: ["background"])
+    class_of: dict[str, int] = field(default_factory=dict)  # by category key
+    raw: dict[int, int] = field(default_factory=dict)  # category id in the documents to class id
+    reasons: list[str] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) -> Encoding:
+    """The encoding of drawn masks. 0 is background; categories follow in the order of their ids, else names.
+
+    Draws 64 masks, to tell how far objects overlap. Raises NothingMeasurable when none can be drawn, and
+    UsageError when an option names a category that there is not.
+    """
+    attribute = attribute_of(list(found.categories)) if found.source.format == "via" else ""
+    table = _table(found, attribute, folder, options)
+    source = replace(
+        found.source,
+        classes=tuple(table.class_of.items()),
+        attribute=attribute,
+        crowd_ignored=options.ignore_index is not None,
+        instances=options.instances is not False,
+    )
+    _rename(table, options)
+    reasons = [*_how(found), *table.reasons]
+    if not source.instances:
+        reasons.append("connected pixels of a class are one object, as asked")
+    issues = [*table.issues, *_sample_findings(folder.root, found, source, options.max_pixels)]
+    return Encoding(
+        kind="annotation",
+        mapping=tuple(sorted(table.raw.items())),
+        classes=ClassTable(tuple(table.names), None if options.background is None else 0),
+        reasons=tuple(reasons),
+        issues=tuple(issues),
+        drawing=source,
+        max_pixels=options.max_pixels,
+    )
+
+
+def _how(found: AnnotationSet) -> list[str]:
+    documents, masks = len(found.documents), len(found.names)
+    where = found.documents[0] if documents == 1 else f"{documents} files"
+    here = len(found.images)
+    images = "" if here == masks else f"; {here or 'none'} of these images lie below this folder"
+    return [
+        f"{found.regions:,} {TITLES[found.source.format]} annotations in {where} are drawn as masks of {masks:,} "
+        f"images{images}",
+        "a pixel belongs to an object when its centre does; the smaller of two objects is painted on top",
+    ]
+
+
+def _table(found: AnnotationSet, attribute: str, folder: MaskFolder, options: ReadOptions) -> _Table:
+    table = _Table()
+    categories = list(_categories(found, attribute, folder, table))
+    raws = {category.id for category in categories if category.id is not None}
+    asked = options.background
+    if isinstance(asked, int) and asked != 0 and asked not in raws:
+        shown = some((str(raw) for raw in sorted(raws)), 12) or "none: these categories have no ids"
+        raise UsageError(f"background {asked}: no category has that id; expected one of {shown}")
+    known: dict[str, int] = {}  # class by name
+    for category in categories:
+        role = _role(category, options)
+        class_id = role if role is not None else known.get(category.name)
+        if class_id is None:
+            class_id = known[category.name] = len(table.names)
+            table.names.append(category.name)
+        elif role is None and category.id is not None:
+            table.reasons.append(f"more than one category is called '{category.name}': they are one class")
+        table.class_of[category.key] = class_id
+        if role == IGNORED_CATEGORY:
+            table.reasons.append(f"objects of the category '{category.name}' are ignored pixels")
+        elif role == 0:
+            table.reasons.append(f"objects of the category '{category.name}' are background")
+        if category.id is not None and class_id != IGNORED_CATEGORY:
+            table.raw[category.id] = class_id
+    _tell_numbers(found, table)
+    if not table.raw:
+        table.raw = {class_id: class_id for class_id in range(len(table.names))}
+    if options.background is None:
+        table.names[0] = "unannotated"
+        table.reasons.append("pixels of no object are a class like the others, as asked")
+    return table
+
+
+def _role(category: Category, options: ReadOptions) -> int | None:
+    """Background, ignored, or (None) a class."""
+    name = category.name.lower()
+    if name == IGNORED_NAME or (category.id is not None and category.id == options.ignore_index):
+        return IGNORED_CATEGORY
+    if category.id is not None and category.id == options.background:
+        return 0
+    return 0 if name in BACKGROUND_NAMES and options.background == "auto" else None
+
+
+def _categories(
+    found: AnnotationSet, attribute: str, folder: MaskFolder, table: _Table
+) -> Iterator[Category]:
+    """The categories that become classes, in order, with their names."""
+    if found.source.format == "coco":
+        yield from _without_super_category(found.categories, table)
+    elif found.source.format == "via":
+        yield from _via_categories(found, attribute, table)
+    elif found.source.format == "yolo":
+        yield from _yolo_categories(found.categories, _class_file(folder, table))
+    else:
+        yield from _labelme_categories(found.categories, _class_file(folder, table))
+
+
+def _without_super_category(categories: tuple[Category, ...], table: _Table) -> Iterator[Category]:
+    """COCO's categories but Roboflow's own: id 0, used by nothing, whose name is the others' super-category."""
+    parents = {category.parent for category in categories if category.id != 0}
+    unused: dict[str, int] = Counter()
+    for category in categories:
+        if category.id == 0 and not category.used and category.name in parents:
+            table.reasons.append(
+                f"category 0, '{category.name}', is the super-category of others and no class"
+            )
+            continue
+        unused[category.name] += category.used
+        yield category
+    names = [name for name, used in unused.items() if not used]
+    if names:
+        table.reasons.append(f"no annotation is of the categories {some(names, LISTED)}")
+
+
+def _via_categories(found: AnnotationSet, attribute: str, table: _Table) -> Iterator[Category]:
+    """The values of one attribute; regions without it are of the only class, or of one of their own."""
+    own = [category for category in found.categories if category.parent == attribute]
+    others = sorted({category.parent for category in found.categories} - {attribute})
+    if attribute:
+        besides = f" (not {some(others, LISTED)})" if others else ""
+        table.reasons.append(f"the class of an object is its attribute '{attribute}'{besides}")
+    yield from own
+    unnamed = found.regions - sum(category.used for category in own)
+    if not unnamed:
+        return
+    name = own[0].name if len(own) == 1 else UNNAMED
+    if own:
+        text = (
+            f"{unnamed} of {found.regions} objects have no attribute '{attribute}': they are taken to be "
+            f"'{name}'. Name them in the annotations if they are something else"
+        )
+        table.issues.append(Issue("warning", "objects-without-class", text))
+    yield Category("", name)
+
+
+def _yolo_categories(categories: tuple[Category, ...], names: ClassNames | None) -> Iterator[Category]:
+    """Every number up to the largest that is used or named."""
+    given = {} if names is None else names.by_value or dict(enumerate(names.ordered))
+    used = {category.id for category in categories} - {None}
+    for number in range(max([*(i for i in used if i is not None), *given], default=-1) + 1):
+        yield Category(str(number), given.get(number, f"class {number}"), number)
+
+
+def _labelme_categories(categories: tuple[Category, ...], names: ClassNames | None) -> Iterator[Category]:
+    """In the order of a file that names them, else by name."""
+    order = {} if names is None else {name: i for i, name in enumerate(names.ordered)}
+    for category in sorted(categories, key=lambda c: (order.get(c.name, len(order)), c.name)):
+        yield category if category.name else replace(category, name=UNNAMED)
+
+
+def _class_file(folder: MaskFolder, table: _Table) -> ClassNames | None:
+    """The names in ``data.yaml``, ``classes.txt`` or the like beside or above the documents."""
+    path, others = find_class_file(MaskFolder(folder.root, folder.stored))
+    if path is None:
+        return None
+    if others:
+        text = f"class names are read from {path}; {len(others)} files of that name differ: {some(map(str, others))}"
+        table.issues.append(Issue("warning", "class-files-differ", text))
+    names = read_class_file(path)
+    table.reasons.append(f"class names are those of {path.name}")
+    return names
+
+
+def _tell_numbers(found: AnnotationSet, table: _Table) -> None:
+    """How ids became class ids, and whether documents disagree about them."""
+    if found.source.format == "yolo":
+        table.reasons.append("YOLO's class 0 is an object: class ids are its numbers plus 1")
+    ids: dict[int, set[str]] = {}
+    for category in found.categories:
+        if category.id is not None:
+            ids.setdefault(category.id, set()).add(category.key)
+    if any(len(keys) > 1 for keys in ids.values()):
+        table.raw.clear()
+        text = "the documents number their categories differently: they are matched by name"
+        table.issues.append(Issue("warning", "categories-differ", text))
+
+
+def _rename(table: _Table, options: ReadOptions) -> None:
+    """Take the names that the user gave, with or without one for the background."""
+    names: tuple[str, ...] | None = options.classes
+    if names is None and options.class_file is not None:
+        given = read_class_file(options.class_file)
+        names = given.ordered or tuple(given.by_value[key] for key in sorted(given.by_value))
+    if names is None:
+        return
+    if len(names) == len(table.names):
+        table.names = list(names)
+    elif len(names) == len(table.names) - 1:
+        table.names[1:] = names
+    else:
+        text = (
+            f"{len(names)} class names are given for {len(table.names)} classes ({', '.join(table.names)}), so those "
+            "of the annotations are kept; give one for each in that order"
+        )
+        table.issues.append(Issue("warning", "class-names-mismatch", text))
+
+
+def _sample_findings(
+    root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int
+) -> list[Issue]:
+    """What is told of the set from some masks: how far objects overlap, and whether there are crowds."""
+    covered = shared = crowds = drawn_masks = 0
+    failed: list[UnreadableMask] = []
+    for name in sample_order(found.names)[:SAMPLE]:
+        try:
+            drawn, _ = draw_mask(root, name, source, max_pixels)
+        except UnreadableMask as error:
+            failed.append(error)
+            continue
+        drawn_masks += 1
+        covered, shared, crowds = covered + drawn.covered, shared + drawn.shared, crowds + drawn.crowds
+    if not drawn_masks:
+        raise NothingMeasurable(
+            f"{root}: none of the {len(failed)} masks tried can be drawn. First: {failed[0]}"
+        )
+    issues = []
+    if shared:
+        text = (
+            f"in the {drawn_masks} masks looked at, {shared / covered:.1%} of the pixels in objects lie in two or "
+            "more: the smaller object has them"
+        )
+        issues.append(Issue("info", "objects-overlap", text))
+    if crowds:
+        text = f"the {drawn_masks} masks looked at hold {crowds} crowd regions: "
+        what = (
+            "objects like others, as asked"
+            if not source.crowd_ignored
+            else "ignored pixels below the objects"
+        )
+        issues.append(Issue("info", "crowd-regions", text + what))
+    return issues

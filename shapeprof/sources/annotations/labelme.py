@@ -1,0 +1,121 @@
+"""LabelMe JSON: a document per image, with ``shapes``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from shapeprof.errors import UnreadableMask
+from shapeprof.sources.annotations.model import (
+    BAD_BITMAP,
+    FAR,
+    NO_AREA,
+    NO_SHAPE,
+    NOT_FINITE,
+    TOO_FEW,
+    BadShape,
+    Bitmap,
+    Category,
+    Document,
+    NotThisFormat,
+    Polygon,
+    Record,
+    Region,
+    Shape,
+    ellipse,
+    file_name_of,
+    number_of,
+    points,
+    rectangle,
+    size_of,
+    text_of,
+)
+
+
+def parse(data: Any, source: str) -> Document:
+    """The document of a JSON value; ``source`` names its file. Raise NotThisFormat.
+
+    The image that it may hold is dropped.
+    """
+    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        raise NotThisFormat("LabelMe has a list 'shapes'")
+    shapes = [shape for shape in data["shapes"] if isinstance(shape, dict)]
+    used = Counter(text_of(shape.get("label")) for shape in shapes)
+    document = Document(categories=[Category(name, name, None, "", n) for name, n in sorted(used.items())])
+    size = size_of(data.get("imageHeight"), data.get("imageWidth"))
+    document.add(
+        Record(file_name_of(data.get("imagePath")) or PurePosixPath(source).stem, size, data["shapes"])
+    )
+    return document
+
+
+def regions(record: Record) -> list[Region]:
+    """The objects of an image: shapes of one label and one ``group_id`` are one."""
+    found: list[Region] = []
+    groups: dict[tuple[str, str], int] = {}  # (label, group) to the place in ``found``
+    for item in record.regions:
+        fields = item if isinstance(item, dict) else {}
+        category, group = text_of(fields.get("label")), text_of(fields.get("group_id"))
+        try:
+            region = Region(category, _shape(fields))
+        except BadShape as error:
+            region = Region(category, None, (str(error),))
+        first = groups.setdefault((category, group), len(found)) if group else len(found)
+        if first < len(found) and (united := _united(found[first], region)):
+            found[first] = united
+        else:
+            found.append(region)
+    return found
+
+
+def _united(first: Region, second: Region) -> Region | None:
+    """One region of two; None where that takes other shapes than polygons."""
+    if isinstance(first.shape, Polygon) and isinstance(second.shape, Polygon):
+        return Region(first.category, Polygon((*first.shape.rings, *second.shape.rings)))
+    return None
+
+
+def _shape(fields: dict[str, Any]) -> Shape:
+    kind, corners = fields.get("shape_type") or "polygon", fields.get("points")
+    if not isinstance(corners, list) or not corners:
+        raise BadShape(NO_SHAPE)
+    if kind == "polygon":
+        return Polygon((points(corners),))
+    if kind == "rectangle" and len(corners) == 4:  # LabelMe 6: all corners
+        return Polygon((points(corners),))
+    if kind not in ("rectangle", "circle", "mask"):
+        raise BadShape(NO_AREA if kind in ("line", "linestrip", "point", "points") else NO_SHAPE)
+    (x0, y0), (x1, y1) = _two(corners)
+    if kind == "circle":  # its centre and a point on it
+        radius = math.hypot(x1 - x0, y1 - y0)
+        return ellipse(x0, y0, radius, radius)
+    left, right, top, bottom = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
+    return rectangle(left, top, right, bottom) if kind == "rectangle" else _bitmap(fields, top, left)
+
+
+def _two(corners: list[Any]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Two points; raise BadShape."""
+    if len(corners) != 2 or not all(isinstance(corner, list) and len(corner) == 2 for corner in corners):
+        raise BadShape(TOO_FEW if len(corners) < 2 else NO_SHAPE)
+    (x0, y0), (x1, y1) = ((number_of(x), number_of(y)) for x, y in corners)
+    if not all(abs(value) <= FAR for value in (x0, y0, x1, y1)):
+        raise BadShape(NOT_FINITE)
+    return (x0, y0), (x1, y1)
+
+
+def _bitmap(fields: dict[str, Any], top: float, left: float) -> Bitmap:
+    """A PNG in base64, to be laid at a corner."""
+    from shapeprof.sources.decode import decode
+
+    try:
+        values = decode(base64.b64decode(fields["mask"], validate=True), "").values
+    except (KeyError, TypeError, ValueError, binascii.Error, UnreadableMask):
+        raise BadShape(BAD_BITMAP) from None
+    flat = values.max(axis=2) if values.ndim == 3 else values
+    return Bitmap(np.asarray(flat > 0), round(top), round(left))

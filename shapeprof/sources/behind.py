@@ -1,0 +1,37 @@
+"""From the names of masks to the files on disk behind them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from shapeprof.sources.folder import MaskFolder
+from shapeprof.sources.members import split_name
+
+
+def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
+    """The files of every mask, relative and sorted: its own, that which it shares, or those of its folder.
+
+    Masks that are drawn have the document that holds them; of documents of several masks each has all.
+    """
+    if folder.annotations is not None:
+        return _documents(folder)
+    on_disk = frozenset(folder.stored)
+    inside: dict[str, list[str]] = defaultdict(list)
+    for path in folder.stored:
+        inside[path.rpartition("/")[0]].append(path)
+    found = {}
+    for name in folder.files:
+        file = name if name in on_disk else split_name(name)[0]
+        found[name] = (file,) if file in on_disk else tuple(inside.get(name, ()))
+    return found
+
+
+def _documents(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
+    from shapeprof.sources.annotations.resolve import resolve
+
+    assert folder.annotations is not None
+    source = folder.annotations.source
+    if not source.per_image:
+        return dict.fromkeys(folder.files, folder.stored)
+    held = {name: resolve(folder.root, name, source) for name in folder.files}
+    return {name: () if found is None else (found[0],) for name, found in held.items()}

@@ -1,0 +1,223 @@
+"""Finished shards on disk: a killed scan goes on from them, and a later one measures only what is new.
+
+One file per shard, under a temporary name until it is whole: a line with the checksum of the rest, a line of
+JSON that says what was measured and how, a line of JSON with small things, and tallies and objects as Arrow streams.
+A temporary file that is found belongs to a process that died: its shard is measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import ipc
+
+from . import __version__
+from .errors import OutputError
+from .labelmap import Issue
+from .metrics.columns import COLUMNS
+from .profile import TALLY_SIZE, Counts
+from .profile_file import extremes_from_json, extremes_to_json
+from .shards import ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
+from .sources import Encoding
+
+_MAGIC = b"shapeprof shard 1 "
+_COUNTS = ("read", "empty", "pixels", "ignored", "background_pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A shard that an earlier scan has measured."""
+
+    path: Path
+    manner: str  # digest of how it was measured
+    states: dict[str, str]  # file -> its state then (see ``Shard.states``)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its files, sorted."""
+        return tuple(self.states)
+
+
+def manner_of(encoding: Encoding, options: ScanOptions) -> str:
+    """Digest of all that the measurements of a file depend on, beside the file."""
+    how = encoding.to_dict()
+    del how["reasons"], how["issues"]
+    columns = [column.name for column in COLUMNS]
+    text = json.dumps(
+        [__version__, columns, how, options.floor, options.thickness, options.read.train_size], sort_keys=True
+    )
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def key_of(shard: Shard) -> str:
+    """The name under which a shard is stored."""
+    text = json.dumps([shard.manner, shard.files, shard.states])
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def measure_and_keep(shard: Shard) -> ShardResult:
+    """Measure a shard and store what it comes to.
+
+    Raises:
+        OutputError: it can't be stored.
+    """
+    if shard.store is None:
+        return measure_shard(shard)
+    temporary = shard.store / f"{key_of(shard)}.part"
+    try:
+        temporary.touch()
+        result = measure_shard(shard)
+        temporary.write_bytes(_packed(shard, result))
+        temporary.replace(temporary.with_suffix(".shard"))
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or temporary}: can't be written ({error.strerror}); make room or choose another "
+            "folder with -o. The same command then goes on where this scan stopped"
+        ) from None
+    return result
+
+
+def died_on(shard: Shard) -> bool:
+    """Whether a process died, or was killed, while it measured this shard."""
+    return shard.store is not None and (shard.store / f"{key_of(shard)}.part").exists()
+
+
+def stored_shards(store: Path) -> tuple[list[Stored], list[Path]]:
+    """(the whole shards of a folder, files that are none: damaged, or of another version)."""
+    found, damaged = [], []
+    for path in sorted(store.glob("*.shard")):
+        lines = _checked_lines(path)
+        if lines is None:
+            damaged.append(path)
+        else:
+            header = json.loads(lines[0])
+            found.append(Stored(path, header["manner"], dict(header["states"])))
+    return found, damaged
+
+
+def restored(stored: Stored) -> ShardResult:
+    """What a stored shard came to.
+
+    Raises:
+        OutputError: it is gone or damaged since it was found.
+    """
+    lines = _checked_lines(stored.path)
+    if lines is None:
+        raise OutputError(
+            f"{stored.path}: has changed while it was used; expected one scan at a time to write to its folder. "
+            "Scan again, with -o elsewhere if another scan of these masks goes on"
+        )
+    return _unpacked(*lines[1:])
+
+
+def tidy(store: Path, unused: Iterable[Path]) -> None:
+    """Remove stored shards that are of no use, and what processes that died have left behind."""
+    for path in (*unused, *store.glob("*.part")):
+        path.unlink(missing_ok=True)
+
+
+def _packed(shard: Shard, result: ShardResult) -> bytes:
+    """The bytes of a stored shard, without files that could not be read: those are tried anew every time."""
+    failed = {issue.path for issue in result.issues if issue.severity == "error"}
+    read = [pair for pair in zip(shard.files, shard.states, strict=True) if pair[0] not in failed]
+    header = {"manner": shard.manner, "states": read}
+    tallies = _tallies_packed(result)
+    counts = {
+        "total_classes": list(result.totals),
+        "sample_classes": [[path, list(of_class)] for path, of_class in result.sample],
+        "tally_bytes": len(tallies),
+        "extremes": extremes_to_json(result.extremes),
+        "nesting": [[*pair, *found] for pair, found in result.nesting.items()],
+        "sizes": [[*size, n] for size, n in result.sizes.items()],
+        "issues": [asdict(issue) for issue in result.issues if issue.path not in failed],
+        "digests": result.digests,
+        "void_widths": result.void_widths.tolist(),
+        "row_paths": [rows.paths for rows in result.rows],
+        **{name: getattr(result, name) for name in _COUNTS},
+    }
+    rest = b"\n".join(
+        [json.dumps(header).encode(), json.dumps(counts).encode(), tallies + _rows_packed(result)]
+    )
+    return _MAGIC + hashlib.blake2b(rest, digest_size=16).hexdigest().encode() + b"\n" + rest
+
+
+def _tallies_packed(result: ShardResult) -> bytes:
+    """All tallies, those of the totals first, without zeros: position in them laid end to end, and count."""
+    tallies = [*result.totals.values(), *(t for _, of_class in result.sample for t in of_class.values())]
+    at = [np.flatnonzero(tally) for tally in tallies]
+    counts = [tally[where] for tally, where in zip(tallies, at, strict=True)]
+    places = [where + k * TALLY_SIZE for k, where in enumerate(at)]
+    none = np.zeros(0, np.int64)
+    columns = {"place": np.concatenate([none, *places]), "count": np.concatenate([none, *counts])}
+    return _stream([pa.record_batch(columns)])
+
+
+def _tallies_unpacked(packed: bytes, number: int) -> list[Counts]:
+    table = np.zeros(number * TALLY_SIZE, np.int64)
+    with ipc.open_stream(packed) as reader:
+        for batch in reader:
+            table[batch["place"].to_numpy()] = batch["count"].to_numpy()
+    return list(table.reshape(number, TALLY_SIZE))
+
+
+def _stream(batches: list[pa.RecordBatch]) -> bytes:
+    sink = io.BytesIO()
+    with ipc.new_stream(sink, batches[0].schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def _rows_packed(result: ShardResult) -> bytes:
+    """All objects, one batch for each ``ObjectRows``."""
+    batches = [
+        pa.record_batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}})
+        for rows in result.rows
+    ]
+    return _stream(batches) if batches else b""
+
+
+def _checked_lines(path: Path) -> list[bytes] | None:
+    """Header, counts and rows of a stored shard; None when they are not what was written."""
+    try:
+        first, _, rest = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if first != _MAGIC + hashlib.blake2b(rest, digest_size=16).hexdigest().encode():
+        return None
+    return rest.split(b"\n", 2)
+
+
+def _unpacked(counts: bytes, packed: bytes) -> ShardResult:
+    data: dict[str, Any] = json.loads(counts)
+    classes = [data["total_classes"], *(of_class for _, of_class in data["sample_classes"])]
+    tallies = iter(_tallies_unpacked(packed[: data["tally_bytes"]], sum(map(len, classes))))
+    totals, *sampled = [
+        dict(zip(of_class, islice(tallies, len(of_class)), strict=True)) for of_class in classes
+    ]
+    result = ShardResult(
+        totals=totals,
+        sample=[(path, own) for (path, _), own in zip(data["sample_classes"], sampled, strict=True)],
+        extremes=extremes_from_json(data["extremes"]),
+        nesting={(o, i): (pixels, objects) for o, i, pixels, objects in data["nesting"]},
+        sizes={(h, w): n for h, w, n in data["sizes"]},
+        issues=[Issue(**issue) for issue in data["issues"]],
+        digests=[(path, digest) for path, digest in data["digests"]],
+        void_widths=np.array(data["void_widths"], np.int64),
+        **{name: data[name] for name in _COUNTS},
+    )
+    if data["row_paths"]:
+        with ipc.open_stream(packed[data["tally_bytes"] :]) as reader:
+            for paths, batch in zip(data["row_paths"], reader, strict=True):
+                columns = {c.name: batch[c.name].to_numpy(zero_copy_only=False) for c in COLUMNS}
+                result.rows.append(ObjectRows(tuple(paths), batch["of_map"].to_numpy(), columns))
+    return result
