@@ -214,3 +214,25 @@ def test_scan_does_not_need_to_write_beside_the_masks(tmp_path: Path) -> None:
     assert code == 0, err
     assert (tmp_path / "elsewhere/deep/profile.json").is_file()
     assert not (tmp_path / "masks.shapeprof").exists()
+
+
+def test_options_that_say_how_masks_are_stored(tmp_path: Path) -> None:
+    """Discs of 0 on 255, with corners that are ignored: inverted, and read under a limit of pixels."""
+    rows, columns = np.mgrid[:64, :64]
+    for i in range(4):
+        values = np.where(np.hypot(rows - 30 - i, columns - 32) < 15, 0, 255).astype(np.uint8)
+        values[:3, :3], values[-3:, -3:] = 7, 9
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "masks" / f"{i}.png"), values)
+    options = ("--invert", "--ignore-index", "7,9", "--max-pixels", "4096")
+    code, out, err = run("scan", "masks", "--json", *options, cwd=tmp_path)
+    assert (code, err) == (0, "")
+    profile = json.loads((tmp_path / "masks.shapeprof" / "profile.json").read_text())
+    assert profile["encoding"]["ignored"] == [7, 9]
+    assert profile["encoding"]["mapping"] == [[0, 1], [255, 0]]
+    assert profile["arguments"]["ignore_index"] == [7, 9]
+    assert json.loads(out)
+    code, _, err = run("scan", "masks", "--max-pixels", "4095", cwd=tmp_path)
+    assert code == 3 and "--max-pixels" in err and "Traceback" not in err
+    code, _, err = run("scan", "masks", "--pages", "books", cwd=tmp_path)
+    assert code == 2 and "Traceback" not in err

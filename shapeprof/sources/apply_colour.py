@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED
+from shapeprof.sources.colour import SNAP_DISTANCE
 from shapeprof.sources.decode import Raster, pack
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.folder import some
 from shapeprof.sources.survey import observe
 
-SNAP_DISTANCE = 24  # chosen: a soft colour this near to one of the legend, in each channel, is it
 MAX_STRAY = 0.5  # chosen: share of pixels without a class beyond which a mask is refused
 _IGNORE, _UNSEEN = 255, 254  # at most 250 colours are classes, so uint8 holds both
 
@@ -40,7 +40,8 @@ def colour_labels(raster: Raster, encoding: Encoding, path: str) -> tuple[NDArra
         labels[unseen] = _nearest(strange, encoding)
         if (labels == _IGNORE).mean() > MAX_STRAY:
             raise _refused(raster, encoding, path)
-        return labels, ()
+        share = float((labels[unseen] == _IGNORE).sum() / labels.size)
+        return labels, () if share <= encoding.soft_share else (_far_softer(share, encoding, path),)
     if strange.size > MAX_STRAY * labels.size:
         raise _refused(raster, encoding, path)
     labels[unseen] = _IGNORE
@@ -51,6 +52,14 @@ def colour_labels(raster: Raster, encoding: Encoding, path: str) -> tuple[NDArra
         "all colours in a class file"
     )
     return labels, (Issue("warning", "unseen-colour", text, path),)
+
+
+def _far_softer(share: float, encoding: Encoding, path: str) -> Issue:
+    text = (
+        f"{share:.1%} of its pixels have a colour that is near none of {_legend(encoding)}, far more than in other "
+        "masks; they are ignored. Export it without smoothing, as PNG"
+    )
+    return Issue("warning", "soft-mask", text, path)
 
 
 def classes_by_colour(encoding: Encoding, colours: NDArray[np.int32]) -> NDArray[np.int32]:

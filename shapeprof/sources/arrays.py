@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
+from shapeprof.sources import matlab
 
-NPY, ZIP, MATLAB, GZIP = b"\x93NUMPY", b"PK\x03\x04", b"MATLAB 5.0", b"\x1f\x8b"
+NPY, ZIP, GZIP = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b"
 MATLAB_7_3 = b"MATLAB 7.3"
 _NIFTI_SIZES = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")  # of the header, 348, in either order of bytes
 _NIFTI_MAGIC = (b"n+1\0", b"ni1\0")
@@ -28,12 +29,11 @@ _MASK_KEY = re.compile(
     r"(.*[._-])?(masks?|labels?|lbl|gt|ground_?truth|seg|segmentations?|annotations?|y)", re.I
 )
 _IMAGE_KEY = re.compile(r"(.*[._-])?(images?|imgs?|x|rgb|raw|data_x|features?|embeddings?)", re.IGNORECASE)
-_DEFLATE = 1032  # times that zlib can shrink at most
 
 
 def is_array_file(data: bytes) -> bool:
     """Whether a file's first bytes are those of a format that is read here."""
-    return data.startswith((NPY, ZIP, MATLAB, MATLAB_7_3, GZIP)) or _is_nifti(data)
+    return data.startswith((NPY, ZIP, matlab.MAGIC, MATLAB_7_3, GZIP)) or _is_nifti(data)
 
 
 def plane_names(data: bytes, path: str, limit: int) -> tuple[str, ...]:
@@ -146,32 +146,10 @@ def mask_keys(keys: list[str]) -> list[str]:
 
 
 def _matlab(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
-    """The numeric matrices of a MATLAB 5 file that may be masks, those in structs under ``struct.field``."""
-    import scipy.io
-
+    """The matrices of a MATLAB file that may be masks, by name."""
     if data.startswith(MATLAB_7_3):
         raise _no_matrix(path, "a MATLAB 7.3 file (HDF5)", "save it with save(..., '-v7')")
-    listed = scipy.io.whosmat(io.BytesIO(data))
-    for _, shape, _ in listed:
-        check_pixels(shape, path, limit)
-    if any(kind in ("struct", "cell") for *_, kind in listed) and len(data) * _DEFLATE > 8 * limit:
-        raise _too_large(path, "structs whose size is not declared", limit)
-    arrays: dict[str, NDArray[Any]] = {}
-
-    def collect(value: Any, key: str) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                if not str(name).startswith("__"):
-                    collect(inner, f"{key}.{name}" if key else str(name))
-        elif (
-            isinstance(value, np.ndarray)
-            and value.ndim >= 2
-            and value.dtype.kind in "buif"
-            and value.size > 1
-        ):
-            arrays[key] = value
-
-    collect(scipy.io.loadmat(io.BytesIO(data), simplify_cells=True), "")
+    arrays = matlab.matrices(data, path, limit)
     if not arrays:
         raise _no_matrix(path, "no numeric matrix")
     return {key: arrays[key] for key in mask_keys(list(arrays))}
@@ -186,7 +164,7 @@ def _nifti(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     columns, rows, slices = _nifti_shape(data, path, limit)
     nibabel = _nibabel(path)
     if data.startswith(GZIP):
-        data = _unzipped(data, path, 8 * limit + 2**20)
+        data = _unzipped(data, path, 16 * columns * rows * slices + 2**20)
     values = np.asanyarray(nibabel.Nifti1Image.from_bytes(data).dataobj)
     volume = values.reshape((columns, rows, slices), order="F")
     if slices == 1:

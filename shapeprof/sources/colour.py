@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
+from statistics import median
 
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
 from shapeprof.sources.folder import some
-from shapeprof.sources.grey import Draft
+from shapeprof.sources.grey import SOFT_LEAST, SOFT_TIMES, Draft
 from shapeprof.sources.survey import Observation
 
 MAX_COLOURS = 250  # chosen: more colours than this are no classes
+SNAP_DISTANCE = 24  # chosen: a soft colour this near to one of the legend, in each channel, is it
 LEGEND_SHARE = 0.002  # of soft masks: a colour of the legend holds this share of all pixels ...
 LEGEND_COVER = 0.85  # ... and the legend this share together; chosen, tested on JPEG and resized masks
 
@@ -86,27 +89,35 @@ def _soft(pixels: Counter[int], soft: list[Observation], files: int) -> Draft:
     for raw, count in pixels.most_common(MAX_COLOURS):
         if count >= LEGEND_SHARE * total and all(distance(raw, other) > 48 for other in legend):
             legend.append(raw)
-    near = sum(n for raw, n in pixels.items() if any(distance(raw, other) <= 24 for other in legend))
-    if not legend or near < LEGEND_COVER * total:
+    off = _off(pixels, legend)
+    if not legend or off > 1 - LEGEND_COVER:
         raise NothingMeasurable(
             f"{len(soft)} of {files} files looked at hold blended colours (such as {soft[0].path} with "
             f"{soft[0].distinct}), and no legend stands out; expected a few exact colours. Export the "
             "masks as PNG without anti-aliasing; if these are photographs, give the folder of the masks"
         )
     legend.sort()
+    shares = [_off(observation.pixels, legend) for observation in soft]
     moved = 1 - sum(pixels[raw] for raw in legend) / total
     text = (
         f"{len(soft)} of {files} masks looked at hold blended colours (JPEG, anti-aliasing or "
         f"resizing): {moved:.2%} of "
         f"their pixels have none of the {len(legend)} colours of the legend; near ones are taken "
-        f"to it and the others ({1 - near / total:.2%}) ignored. Export them as PNG without smoothing"
+        f"to it and the others ({off:.2%}) ignored. Export them as PNG without smoothing"
     )
     why = (
         f"{len(legend)} colours stand out ({some(map(hex_colour, legend), 6)}); class ids follow their order"
     )
     mapping = {raw: i for i, raw in enumerate(legend)}
     issue = Issue("warning", "soft-masks", text)
-    return Draft("colour", mapping, levels=tuple(legend), reasons=[why], issues=[issue])
+    usual = round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6)
+    return Draft("colour", mapping, levels=tuple(legend), soft_share=usual, reasons=[why], issues=[issue])
+
+
+def _off(pixels: Mapping[int, int], legend: list[int]) -> float:
+    """The share of pixels whose colour is near none of the legend."""
+    off = sum(n for raw, n in pixels.items() if all(distance(raw, other) > SNAP_DISTANCE for other in legend))
+    return off / sum(pixels.values())
 
 
 def distance(first: int, second: int) -> int:

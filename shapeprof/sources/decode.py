@@ -15,7 +15,7 @@ from shapeprof.sources import png, tiff
 from shapeprof.sources.arrays import is_array_file, plane_names, read_plane
 from shapeprof.sources.decoders import decoding
 from shapeprof.sources.encoding import MAX_PIXELS, Pages
-from shapeprof.sources.members import split_name
+from shapeprof.sources.members import ARRAY_SUFFIXES, split_name
 
 JOINED = ("one-hot", "exclusive")  # what "pages" says of planes that become one mask
 MAX_ODD = (
@@ -307,14 +307,25 @@ def _whole_numbers(values: NDArray[Any], path: str) -> NDArray[Any]:
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
-    """(width, height) of an image file from its header alone; None when that can't be read."""
+    """(width, height) of an image or a mask, from its header where it has one; None when that can't be read.
+
+    ``path`` may name a member of a file. Of a file of several planes it is the size of the first.
+    """
+    name, member = split_name(str(path), Path())
     try:
-        with decoding(path.name), path.open("rb") as file:
+        with decoding(path.name), Path(name).open("rb") as file:
             start = file.read(32)
             if start.startswith(png.SIGNATURE) and len(start) >= 24:
                 return png.png_size(start)
             file.seek(0)
+            if name.lower().endswith(ARRAY_SUFFIXES):
+                data = file.read()
+                first = member or plane_names(data, path.name, MAX_PIXELS)[0]
+                height, width = read_plane(data, path.name, first, MAX_PIXELS).shape[:2]
+                return int(width), int(height)
             with tiff.opened(file, formats=None) as image:
+                if member:
+                    image.seek(int(member))
                 return int(image.width), int(image.height)
     except UnreadableMask:
         return None

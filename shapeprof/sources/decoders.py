@@ -18,7 +18,7 @@ _LOGGERS = ("PIL", "tifffile", "nibabel.global")
 def decoding(path: str) -> Iterator[None]:
     """Turn every error into an UnreadableMask of ``path``; let through no warning, nor what libraries log.
 
-    Damaged files were seen to raise more than twenty kinds of errors in Pillow, tifffile, SciPy and nibabel, so that
+    Damaged files were seen to raise more than twenty kinds of errors in Pillow, tifffile, NumPy and nibabel, so that
     no list of them would hold.
     """
     with _LOCK, warnings.catch_warnings():

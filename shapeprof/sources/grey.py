@@ -64,17 +64,17 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         return _instance(seen, values, options)
     if values[-1] > 65535:
         return _instance(seen, values, options)
-    soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen)
+    soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen, options)
     if soft:
-        return _snapped(seen, soft)
+        return _snapped(seen, soft, options)
     samples = _small_samples(seen, values)
     ignored = _ignored(values, options)
     exact = [raw for raw in values if raw not in ignored]
-    draft = samples or _exact(exact or [0], several=len(ignored) > 0)
+    draft = samples or _exact(exact or [0], several=bool(ignored) and exact[-1:] < [MIN_SHADE])
     if draft.kind == "index" and (common := _without_strays(seen, values)):
         ignored = _ignored(common, options)
         exact = [raw for raw in common if raw not in ignored]
-        clean = _exact(exact or [0], several=len(ignored) > 0)
+        clean = _exact(exact or [0], several=bool(ignored) and exact[-1:] < [MIN_SHADE])
         if clean.kind != "index":
             draft = clean
             draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))
@@ -232,7 +232,7 @@ def _instance(seen: list[Observation], values: list[int], options: ReadOptions) 
     return draft
 
 
-def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
+def _snapped(seen: list[Observation], soft: list[Observation], options: ReadOptions) -> Draft:
     """Soft values, each taken to the nearest of the few true levels."""
     pixels: Counter[int] = Counter()
     for observation in seen:
@@ -245,10 +245,10 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
             f"{soft[0].path} with {soft[0].distinct} values), and no few levels stand out; expected "
             "class ids. Export the masks without anti-aliasing, as PNG"
         )
-    clean = _exact(levels, several=False)
-    mapping = {
-        raw: clean.mapping[min(levels, key=lambda level: (abs(level - raw), level))] for raw in range(256)
-    }
+    kept = [level for level in levels if level not in options.ignored] or levels
+    clean = _exact(kept, several=False)
+    nearest = {raw: min(levels, key=lambda level: (abs(level - raw), level)) for raw in range(256)}
+    mapping = {raw: clean.mapping[level] for raw, level in nearest.items() if level in kept}
     shares = [between_levels(observation.pixels, levels) for observation in soft]
     moved = 1 - sum(pixels[level] for level in levels) / total
     text = (
@@ -263,6 +263,7 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     return Draft(
         clean.kind,
         mapping,
+        set(nearest) - set(mapping),
         step=clean.step,
         levels=tuple(levels),
         soft_share=round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6),
@@ -271,17 +272,21 @@ def _snapped(seen: list[Observation], soft: list[Observation]) -> Draft:
     )
 
 
-def _few_blends(seen: list[Observation]) -> list[Observation]:
+def _few_blends(seen: list[Observation], options: ReadOptions) -> list[Observation]:
     """The files that hold two values and some blends of them, if most do: binary masks that were halved by averaging.
 
-    Blends are three or more values between the two, all in short runs.
+    Blends are three or more values that lie evenly between the two, all in short runs. Where more than two classes are
+    named, they are classes.
     """
+    if len(options.classes or ()) > 2:
+        return []
     several = [observation for observation in seen if len(observation.pixels) > 1]
     soft = []
     for observation in several:
         low, *between, high = sorted(observation.pixels)
         runs = [observation.run[raw] for raw in between]
-        plain = observation.bits == 8 and high - low >= MIN_SHADE and len(between) >= LEAST_BLENDS
+        even = all(abs(a + b - low - high) <= 2 for a, b in zip(between, reversed(between), strict=True))
+        plain = observation.bits == 8 and high - low >= MIN_SHADE and even and len(between) >= LEAST_BLENDS
         if (
             plain
             and max(runs) < SOFT_RUN

@@ -137,8 +137,8 @@ def _listed(segments: Segments, path: str) -> NDArray[np.int64] | None:
 def _reloaded(document: Path, path: str) -> Segments:
     try:
         return _load(document, document.stat().st_mtime_ns)
-    except OSError as error:
-        text = f"its segments are listed in {document.name}, which can't be read: {error.strerror}"
+    except (OSError, InputError) as error:
+        text = f"its segments are listed in {document.name}, which can't be read: {error}"
         raise UnreadableMask(path, "no-segments", text) from None
 
 

@@ -65,6 +65,9 @@ def parse_png(data: bytes, path: str) -> PngFile:
             image.append((offset, end))
         elif kind == b"IEND":
             break
+        elif kind == b"acTL" and int.from_bytes(body[:4], "big") > 1:
+            text = "it is an animation of several pictures; a mask has one: split it into files"
+            raise UnreadableMask(path, "multi-page", text)
         else:
             simple = False
         offset = end

@@ -34,7 +34,10 @@ def invert(draft: Draft, options: ReadOptions) -> ReadOptions:
         raise UsageError(
             f"--invert: expected masks of two values, found {found}; --background VALUE names it there"
         )
-    draft.mapping = {raw: 1 - class_id for raw, class_id in draft.mapping.items()}
+    low = min(draft.mapping.values())
+    draft.mapping = {raw: int(class_id == low) for raw, class_id in draft.mapping.items()}
+    if draft.kind in ("index", "grey-multiples"):
+        draft.kind, draft.step = "binary", None
     background = next(raw for raw, class_id in draft.mapping.items() if class_id == 0)
     if draft.levels and draft.kind != "colour":
         background = next(raw for raw in draft.levels if draft.mapping[raw] == 0)

@@ -183,7 +183,9 @@ def is_grey_ramp(palette: tuple[int, ...], indices: NDArray[Any]) -> bool:
 
     Such a palette stores a grey mask; its displayed values are the raw ones.
     """
-    used = [int(i) for i in np.flatnonzero(np.bincount(indices.ravel(), minlength=1)[: len(palette)])]
+    used = [int(i) for i in np.flatnonzero(np.bincount(indices.ravel(), minlength=1))]
+    if used and used[-1] >= len(palette):
+        return False
     colours = [palette[i] for i in used]
     greys = [c & 255 for c in colours]
     if any(c != g * 0x010101 for c, g in zip(colours, greys, strict=True)):

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 import tifffile
 from PIL import Image
 from written import blocks, codes, labels, look, save
 
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
-from shapeprof.sources import Encoding, find_masks, read_mask, read_runs, regrouped
+from shapeprof.sources import Encoding, find_masks, pair, read_mask, read_runs, regrouped
+from shapeprof.sources.matlab import matrices
 
 IDS = blocks(0, 1, 2, 3)
 
@@ -161,6 +163,32 @@ def test_matlab_matrices_and_structs(tmp_path: Path) -> None:
         assert (labels(tmp_path, name, encoding) == IDS).all()
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8", "i8", "u8", bool])
+def test_matlab_types_as_scipy_reads_them(tmp_path: Path, compressed: bool, dtype: object) -> None:
+    """Also variables that are passed over: text, cells, empty, sparse and complex ones, structs in structs."""
+    wanted = {
+        "m": (IDS > 0 if dtype is bool else IDS).astype(dtype),
+        "deep": {"in": {"b": IDS[:5].astype(dtype)}},
+    }
+    others = {
+        "text": "hello",
+        "cell": np.array([[1, "a"]], object),
+        "none": np.zeros((0, 3)),
+        "sparse": scipy.sparse.csc_array(np.eye(4)),
+        "complex": np.eye(3) * 1j,
+        "one": 3,
+        "a_long_name_for_a_small_matrix": np.eye(2),
+    }
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, wanted | others, do_compression=compressed)
+    found = matrices(path.read_bytes(), "a.mat", 10**6)
+    known = scipy.io.loadmat(path, simplify_cells=True)
+    assert set(found) == {"m", "deep.in.b", "a_long_name_for_a_small_matrix"}
+    assert (found["m"] == known["m"]).all()
+    assert (found["deep.in.b"] == known["deep"]["in"]["b"]).all()
+
+
 def nifti(path: Path, volume: np.ndarray) -> None:
     """Write a (Z, Y, X) volume as nibabel has it, (X, Y, Z)."""
     nibabel = pytest.importorskip("nibabel")
@@ -300,9 +328,10 @@ def test_pages_that_can_be_no_classes(tmp_path: Path) -> None:
 def test_animations_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "good.png", IDS)
     _, encoding = look(tmp_path)
-    frames = [Image.fromarray(blocks(0, i).astype(np.uint8)) for i in (1, 2)]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert refused(tmp_path, "a.gif", encoding).code == "multi-page"
+    frames = [Image.fromarray(blocks(*pair).astype(np.uint8)) for pair in ((0, 200), (200, 0))]
+    for name in ("a.gif", "a.webp", "a.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        assert refused(tmp_path, name, encoding).code == "multi-page"
 
 
 def test_a_file_that_is_called_like_a_page(tmp_path: Path) -> None:
@@ -334,3 +363,26 @@ def test_which_arrays_are_masks(tmp_path: Path, files: tuple[str, ...], masks: t
     assert found.files == masks
     assert set(found.others) == set(files) - set(masks)
     assert len(found.issues) == (len(files) > len(masks))
+
+
+def test_arrays_and_pages_pair_with_images(tmp_path: Path) -> None:
+    """By the name of their file; not where the sizes differ; the pages of classes all with one image."""
+    for i in range(3):
+        planes = discs(3, i)
+        planes[0] |= planes[1]
+        (tmp_path / "pages").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "pages" / f"{i}.tif", planes.astype(np.uint8), photometric="minisblack")
+        save(tmp_path / "images" / f"{i}.png", np.full((48, 48 + i // 2), 7))
+    (tmp_path / "arrays").mkdir()
+    for i in range(3):
+        np.save(tmp_path / "arrays" / f"{i}.npy", discs(1, i)[0])
+    folder, encoding = look(tmp_path / "arrays")
+    found = pair(regrouped(folder, encoding), tmp_path / "images")
+    assert [(p.mask, p.image) for p in found.pairs] == [("0.npy", "0.png"), ("1.npy", "1.png")]
+    assert codes(found.issues) == {"size-mismatch"}
+    folder, encoding = look(tmp_path / "pages")
+    found = pair(regrouped(folder, encoding), tmp_path / "images")
+    assert [(p.mask, p.more) for p in found.pairs] == [
+        (f"{i}.tif#0", (f"{i}.tif#1", f"{i}.tif#2")) for i in (0, 1)
+    ]
+    assert codes(found.issues) == {"size-mismatch"}

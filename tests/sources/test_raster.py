@@ -15,6 +15,7 @@ from written import blocks, codes, colours, labels, look, save, save_palette
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.sources import read_mask, read_runs
 from shapeprof.sources.run_length import encode
+from shapeprof.sources.survey import is_grey_ramp
 
 LEGEND = [(0, 0, 0), (60, 16, 152), (132, 41, 246), (226, 169, 41)]
 
@@ -115,6 +116,17 @@ def test_a_foreground_of_237_and_238_raw_values(tmp_path: Path) -> None:
     assert (labels(tmp_path, "0.png", encoding) == (disc(30, at=(40, 48)) > 0)).mean() > 0.998
 
 
+def test_a_level_of_soft_masks_can_be_ignored(tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / f"{i}.jpg", np.select([disc(20) > i, disc(40) > i], [255, 100], 0), quality=92)
+    _, encoding = look(tmp_path, ignore_index=100)
+    assert encoding.levels == (0, 100, 255)
+    found = labels(tmp_path, "0.jpg", encoding)
+    truth = np.select([disc(20) > 0, disc(40) > 0], [1, 255], 0)
+    assert (found == truth).mean() > 0.97
+    assert set(np.unique(found)) == {0, 1, 255}
+
+
 def test_thin_soft_objects_are_not_lost(tmp_path: Path) -> None:
     """A soft line covers under 1 % of the pixels; its value is a level all the same."""
     rows, columns = np.mgrid[:300, :300]
@@ -132,8 +144,19 @@ def test_masks_that_were_halved_by_averaging(tmp_path: Path) -> None:
     for i in range(4):
         whole = (disc(61, 192, (90 + i, 95)) > 0) * 255
         save(tmp_path / f"{i}.png", np.rint(whole.reshape(96, 2, 96, 2).mean(axis=(1, 3))))
+    assert look(tmp_path)[1].levels == (0, 255)
+    assert look(tmp_path, classes=("a", "b", "c", "d", "e"))[1].levels == ()
+
+
+def test_thin_classes_are_no_blends(tmp_path: Path) -> None:
+    """Three classes of thin lines on two broad ones, in shades that do not lie evenly between these."""
+    for i in range(4):
+        values = (disc(40, at=(44 + i, 48)) > 0) * 255
+        for column, shade in ((20, 70), (50, 100), (70, 190)):
+            values[:, column : column + 2] = shade
+        save(tmp_path / f"{i}.png", values)
     _, encoding = look(tmp_path)
-    assert encoding.levels == (0, 255)
+    assert (encoding.levels, len(encoding.mapping)) == ((), 5)
 
 
 def test_shades_that_stand_out_but_are_rare_are_told(tmp_path: Path) -> None:
@@ -164,6 +187,22 @@ def test_a_mask_far_softer_than_the_others_is_reported(tmp_path: Path) -> None:
     save(tmp_path / "softer.png", np.clip(disc(60) * 4, 0, 255))
     with pytest.raises(UnreadableMask, match="between the levels"):
         read_mask(tmp_path, "softer.png", encoding)
+
+
+def test_a_colour_mask_far_softer_than_the_others_is_reported(tmp_path: Path) -> None:
+    def painted(over: float) -> np.ndarray:
+        share = np.clip(disc(30) / over + 0.5, 0, 1)[..., None]
+        return np.rint(share * (200, 30, 90) + (1 - share) * (20, 160, 40)).astype(np.uint8)
+
+    for i in range(5):
+        save(tmp_path / f"{i}.png", painted(3 + i / 10))
+    save(tmp_path / "later" / "soft.png", painted(12))
+    _, encoding = look(tmp_path)
+    assert encoding.levels == (0x14A028, 0xC81E5A)
+    assert not read_mask(tmp_path, "1.png", encoding)[1]
+    found, issues = read_mask(tmp_path, "later/soft.png", encoding)
+    assert codes(issues) == {"soft-mask"}
+    assert f"{(found.labels == 255).mean():.1%} of its pixels" in issues[0].message
 
 
 def test_a_soft_mask_in_an_exact_set_is_snapped_and_reported(tmp_path: Path) -> None:
@@ -217,6 +256,14 @@ def test_inverted_polarity_is_found_and_mended(tmp_path: Path) -> None:
     assert (
         read_runs(tmp_path, "0.png", turned)[0].value == encode(read_mask(tmp_path, "0.png", turned)[0]).value
     ).all()
+
+
+@pytest.mark.parametrize("top", [1, 5, 255])
+def test_any_two_values_can_be_inverted(tmp_path: Path, top: int) -> None:
+    ids = blocks(0, top, 9)
+    save(tmp_path / "a.png", ids)
+    _, encoding = look(tmp_path, invert=True, ignore_index=9)
+    assert (labels(tmp_path, "a.png", encoding) == np.select([ids == 0, ids == top], [1, 0], 255)).all()
 
 
 def test_soft_inverted_masks(tmp_path: Path) -> None:
@@ -357,3 +404,10 @@ def test_panoptic_masks_without_their_segments(tmp_path: Path) -> None:
     found, _ = read_mask(tmp_path / "masks", "a.png", encoding)
     assert found.instances is not None
     assert np.unique(found.instances).size == 6
+
+
+def test_an_index_beyond_the_palette() -> None:
+    """It has no colour, so the palette is no ramp of greys."""
+    black_and_white = (0x000000, 0xFFFFFF)
+    assert is_grey_ramp(black_and_white, np.array([[0, 1]]))
+    assert not is_grey_ramp(black_and_white, np.array([[0, 1, 3]]))
