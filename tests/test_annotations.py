@@ -123,7 +123,7 @@ def test_a_kept_scan_is_outdated_by_a_changed_document(tmp_path: Path) -> None:
 
 
 def run(*arguments: str | Path) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return result.output
 
