@@ -206,6 +206,11 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Measure a folder of masks; report the network they ask for, and why."""
+    place = _local(masks)
+    if not explain_input:
+        from .workers import prepare_for
+
+        prepare_for(place, workers)
     options = _scan_options(
         {
             "classes": classes,
@@ -232,7 +237,6 @@ def scan(
         workers=workers,
     )
     thresholds = _thresholds(rules, tolerance)
-    place = _local(masks)
     if explain_input:
         _explain_input(place, options, as_json)
         return

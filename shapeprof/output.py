@@ -138,15 +138,18 @@ class RowWriter:
     def _write_group(self, rows: list[ObjectRows]) -> None:
         import pyarrow as pa
 
+        from .arrow import arrow_array, arrow_text
+
         if not rows:
             return
         columns = {c.name: np.concatenate([some.columns[c.name] for some in rows]) for c in COLUMNS}
         ids, which = np.unique(columns["class_id"], return_inverse=True)
-        names = pa.array([self._classes.name_of(int(c)) for c in ids], pa.string()).take(pa.array(which))
+        names = arrow_text([self._classes.name_of(int(c)) for c in ids]).take(arrow_array(which))
         paths = pa.chunked_array(
-            [pa.array(_as_text(some.paths), pa.string()).take(pa.array(some.of_map)) for some in rows]
+            [arrow_text(_as_text(some.paths)).take(arrow_array(some.of_map)) for some in rows]
         )
-        table = pa.table([paths, names, *(columns[c.name] for c in COLUMNS)], schema=self._schema)
+        arrays = [paths, names, *(arrow_array(columns[c.name]) for c in COLUMNS)]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
         if table.num_rows:
             self._writer.write_table(table)
 

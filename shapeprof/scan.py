@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,9 +19,7 @@ from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
 from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, regrouped
 from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards, tidy
-from .workers import prepare, results
-
-SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
+from .workers import number_of_workers, prepare, results
 
 Progress = Callable[[int, int], None]  # files done, files in all
 
@@ -49,7 +46,8 @@ def scan_masks(
     if options.group is not None:
         group_regex(options.group)
     folder = find_masks(masks, options.read)
-    workers = _workers(folder, options)
+    sizes = ((folder.root / path).stat().st_size for path in folder.stored)
+    workers = number_of_workers(options.workers, sizes)
     if workers > 1:
         prepare()
     encoding = detect(folder, options.read)
@@ -200,14 +198,6 @@ def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total
         arguments=options.arguments(),
         tool_version=__version__,
     )
-
-
-def _workers(folder: MaskFolder, options: ScanOptions) -> int:
-    """Processes to use: as asked; else one per core, or this one alone for a small set."""
-    if options.workers:
-        return options.workers
-    size = sum((folder.root / path).stat().st_size for path in folder.stored)
-    return 1 if size < SMALL_SET else os.cpu_count() or 1
 
 
 def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | None:

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyarrow import ipc
 
 from . import __version__
+from .arrow import arrow_array, numpy_array
 from .errors import OutputError
 from .labelmap import Issue
 from .metrics.columns import COLUMNS
@@ -158,15 +160,19 @@ def _tallies_packed(result: ShardResult) -> bytes:
     places = [where + k * TALLY_SIZE for k, where in enumerate(at)]
     none = np.zeros(0, np.int64)
     columns = {"place": np.concatenate([none, *places]), "count": np.concatenate([none, *counts])}
-    return _stream([pa.record_batch(columns)])
+    return _stream([_batch(columns)])
 
 
 def _tallies_unpacked(packed: bytes, number: int) -> list[Counts]:
     table = np.zeros(number * TALLY_SIZE, np.int64)
     with ipc.open_stream(packed) as reader:
         for batch in reader:
-            table[batch["place"].to_numpy()] = batch["count"].to_numpy()
+            table[numpy_array(batch["place"])] = numpy_array(batch["count"])
     return list(table.reshape(number, TALLY_SIZE))
+
+
+def _batch(columns: dict[str, NDArray[Any]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([arrow_array(column) for column in columns.values()], list(columns))
 
 
 def _stream(batches: list[pa.RecordBatch]) -> bytes:
@@ -180,7 +186,7 @@ def _stream(batches: list[pa.RecordBatch]) -> bytes:
 def _rows_packed(result: ShardResult) -> bytes:
     """All objects, one batch for each ``ObjectRows``."""
     batches = [
-        pa.record_batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}})
+        _batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}})
         for rows in result.rows
     ]
     return _stream(batches) if batches else b""
@@ -218,6 +224,6 @@ def _unpacked(counts: bytes, packed: bytes) -> ShardResult:
     if data["row_paths"]:
         with ipc.open_stream(packed[data["tally_bytes"] :]) as reader:
             for paths, batch in zip(data["row_paths"], reader, strict=True):
-                columns = {c.name: batch[c.name].to_numpy(zero_copy_only=False) for c in COLUMNS}
-                result.rows.append(ObjectRows(tuple(paths), batch["of_map"].to_numpy(), columns))
+                columns = {c.name: numpy_array(batch[c.name]) for c in COLUMNS}
+                result.rows.append(ObjectRows(tuple(paths), numpy_array(batch["of_map"]), columns))
     return result

@@ -6,21 +6,47 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .labelmap import Issue
-from .shards import Shard, ShardResult, measure_shard
 
+if TYPE_CHECKING:
+    from .shards import Shard, ShardResult
+
+SMALL_SET = 1 << 20  # bytes of mask files under which starting processes takes longer than measuring
 _METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
 
-Measure = Callable[[Shard], ShardResult]
+Measure = Callable[["Shard"], "ShardResult"]
+
+
+def number_of_workers(asked: int, sizes: Iterable[int]) -> int:
+    """Processes to use: as asked; else one per core, or this one alone for a small set.
+
+    ``sizes``: of the mask files, bytes; looked at only as far as it takes.
+    """
+    if asked:
+        return asked
+    total = 0
+    for size in sizes:
+        total += size
+        if total >= SMALL_SET:
+            return os.cpu_count() or 1
+    return 1
+
+
+def prepare_for(masks: Path, asked: int) -> None:
+    """``prepare`` as early as can be, if workers may be needed: before anything heavy is imported here."""
+    files = (Path(folder) / name for folder, _, names in os.walk(masks) for name in names)
+    if number_of_workers(asked, (path.stat().st_size for path in files if path.is_file())) > 1:
+        prepare()
 
 
 def prepare() -> None:
@@ -37,9 +63,7 @@ def prepare() -> None:
         forkserver.ensure_running()
 
 
-def results(
-    shards: list[Shard], workers: int, measure: Measure = measure_shard
-) -> Generator[ShardResult, None, None]:
+def results(shards: list[Shard], workers: int, measure: Measure) -> Generator[ShardResult, None, None]:
     """Results in the order of the shards.
 
     A worker that dies costs only the file that killed it: what it and its like had in hand is measured again, each
@@ -131,6 +155,8 @@ def _isolated(shard: Shard, measure: Measure) -> ShardResult:
             return pool.submit(measure, shard).result()
         except BrokenProcessPool:
             pass
+    from .shards import ShardResult
+
     if len(shard.files) == 1:
         message = (
             "the process that measured it died, as when memory runs out or a decoder crashes; try to open it in an "
