@@ -32,6 +32,7 @@ from .profile import (
 )
 
 LOG_NAME = "log.json"
+_STARTS = np.array([where.start for where, _ in LAYOUT.values()])  # parts lie one behind the other
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,11 +162,13 @@ def sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list[
 def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
     at = np.flatnonzero(tally)
     counts: list[int] = tally[at].tolist()
+    bounds: list[int] = np.searchsorted(at, _STARTS).tolist()
     parts = {}
-    for name, (where, _) in LAYOUT.items():
-        first, last = np.searchsorted(at, (where.start, where.stop)).tolist()
+    for name, start, first, last in zip(
+        LAYOUT, _STARTS.tolist(), bounds, [*bounds[1:], at.size], strict=True
+    ):
         if last > first:
-            parts[name] = [(at[first:last] - where.start).tolist(), counts[first:last]]
+            parts[name] = [(at[first:last] - start).tolist(), counts[first:last]]
     return parts
 
 
