@@ -207,8 +207,15 @@ def _count(
     border = np.concatenate(([True], values[1:] != values[:-1]))
     border[rows] = True
     starts = np.flatnonzero(border)
-    raws, which, runs = np.unique(values[starts], return_inverse=True, return_counts=True)
-    pixels = np.bincount(which, weights=np.add.reduceat(lengths, starts, dtype=np.int64))
+    heads, own = values[starts], np.add.reduceat(lengths, starts, dtype=np.int64)
+    if heads.max() < 1 << 16:  # counting is faster than sorting
+        runs = np.bincount(heads)
+        raws = np.flatnonzero(runs)
+        runs, pixels = runs[raws], np.bincount(heads, weights=own)[raws]
+    else:
+        raws, which, runs = np.unique(heads, return_inverse=True, return_counts=True)
+        pixels = np.bincount(which, weights=own)
     kept = np.argsort(-pixels, kind="stable")[:MAX_KEPT]
-    counts = {int(raws[i]): int(pixels[i]) for i in kept}
-    return counts, {int(raws[i]): float(pixels[i] / runs[i]) for i in kept}, int(raws.size)
+    found: list[int] = raws[kept].tolist()
+    counts = dict(zip(found, pixels[kept].astype(np.int64).tolist(), strict=True))
+    return counts, dict(zip(found, (pixels / runs)[kept].tolist(), strict=True)), int(raws.size)
