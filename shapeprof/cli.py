@@ -34,6 +34,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+FILES = "Which files are masks, and how"  # panels of --help
+VALUES = "What their values mean"
+MEASURING = "Measuring"
+REPORT = "The design"
+
 Masks = Annotated[
     str,
     typer.Argument(
@@ -53,42 +58,80 @@ Classes = Annotated[
         "--classes",
         metavar="FILE|NAMES",
         help="Class names in id order: a,b,c or a csv, txt, json, yaml file.",
+        rich_help_panel=VALUES,
     ),
 ]
 Background = Annotated[
     str | None,
-    typer.Option(metavar="VALUE|none", help="Raw value of the background; none: every value is a class."),
+    typer.Option(
+        metavar="VALUE|none",
+        help="Raw value of the background; none: every value is a class.",
+        rich_help_panel=VALUES,
+    ),
 ]
 Ignore = Annotated[
     str | None,
     typer.Option(
-        "--ignore-index", metavar="VALUES|none", help="Raw values that belong to no class: 255 or 254,255."
+        "--ignore-index",
+        metavar="VALUES|none",
+        help="Raw values that belong to no class: 255 or 254,255.",
+        rich_help_panel=VALUES,
     ),
 ]
-Invert = Annotated[bool, typer.Option("--invert", help="Of two values, swap foreground and background.")]
+Invert = Annotated[
+    bool,
+    typer.Option("--invert", help="Of two values, swap foreground and background.", rich_help_panel=VALUES),
+]
 Pages = Annotated[
     Literal["auto", "stack", "classes"],
-    typer.Option("--pages", help="What the pages of a file are: a stack of masks, or classes of one mask."),
+    typer.Option(
+        "--pages",
+        help="What the pages of a file are: a stack of masks, or classes of one mask.",
+        rich_help_panel=FILES,
+    ),
 ]
 MaxPixels = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Pixels of a file beyond which it is not read.")
+    int,
+    typer.Option(
+        min=1, metavar="N", help="Pixels of a file beyond which it is not read.", rich_help_panel=FILES
+    ),
 ]
 Instances = Annotated[
     bool | None,
     typer.Option(
-        "--instances/--no-instances", help="Values are object ids, not classes.", show_default="detected"
+        "--instances/--no-instances",
+        help="Values are object ids, not classes.",
+        show_default="detected",
+        rich_help_panel=VALUES,
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option("--exclude-class", metavar="NAME", help="A class to leave out; may be given again."),
+    typer.Option(
+        "--exclude-class",
+        metavar="NAME",
+        help="A class to leave out; may be given again.",
+        rich_help_panel=VALUES,
+    ),
 ]
 Merge = Annotated[
     list[str] | None,
-    typer.Option("--merge-classes", metavar="A,B=NEW", help="Classes to take as one; may be given again."),
+    typer.Option(
+        "--merge-classes",
+        metavar="A,B=NEW",
+        help="Classes to take as one; may be given again.",
+        rich_help_panel=VALUES,
+    ),
 ]
 Part = Annotated[
-    int, typer.Option("--sample", min=0, metavar="N", help="Measure only N of the masks; 0: all of them.")
+    int,
+    typer.Option(
+        "--sample",
+        min=0,
+        metavar="N",
+        help="Measure only N of the masks; 0: all of them.",
+        rich_help_panel=FILES,
+    ),
 ]
 Annotations = Annotated[
     bool | None,
@@ -96,16 +139,24 @@ Annotations = Annotated[
         "--annotations/--no-annotations",
         help="Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
         show_default="where there are no masks",
+        rich_help_panel=FILES,
     ),
 ]
 TrainSize = Annotated[
     int | None,
-    typer.Option(min=8, metavar="N", help="Measure with the shorter side resized to N px. Default: native."),
+    typer.Option(
+        min=8,
+        metavar="N",
+        help="Measure with the shorter side resized to N px. Default: native.",
+        rich_help_panel=MEASURING,
+    ),
 ]
 Pattern = Annotated[
     str | None,
     typer.Option(
-        metavar="GLOB", help="Which files are the masks, as '*_labelIds.png'. Default: by their names."
+        metavar="GLOB",
+        help="Which files are the masks, as '*_labelIds.png'. Default: by their names.",
+        rich_help_panel=FILES,
     ),
 ]
 Layout = Annotated[
@@ -114,43 +165,94 @@ Layout = Annotated[
         metavar="files|objects|classes",
         help="What a file holds: a mask, one object of its folder's mask, or the class that its name tells.",
         show_default="detected",
+        rich_help_panel=FILES,
     ),
 ]
 Explain = Annotated[
     bool,
-    typer.Option("--explain-input", help="Show what each file is read as, and why; measure nothing."),
+    typer.Option(
+        "--explain-input",
+        help="Show what each file is read as, and why; measure nothing.",
+        rich_help_panel=FILES,
+    ),
 ]
 Floor = Annotated[
-    int, typer.Option(min=1, metavar="PX", help="Objects under this area are counted, not measured.")
+    int,
+    typer.Option(
+        min=1,
+        metavar="PX",
+        help="Objects under this area are counted, not measured.",
+        rich_help_panel=MEASURING,
+    ),
 ]
 Sample = Annotated[
-    int, typer.Option(min=10, metavar="N", help="Masks for linear survival, local width and the bootstrap.")
+    int,
+    typer.Option(
+        min=10,
+        metavar="N",
+        help="Masks for linear survival, local width and the bootstrap.",
+        rich_help_panel=MEASURING,
+    ),
 ]
 Best = Annotated[
     int,
-    typer.Option(min=0, metavar="N", help="Masks for survival at best too, 0.3 to 5 s each; 0: none."),
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Masks for survival at best too, 0.3 to 5 s each; 0: none.",
+        rich_help_panel=MEASURING,
+    ),
 ]
 Thickness = Annotated[
-    bool, typer.Option("--thickness", help="Local width on every mask, not only on the sample.")
+    bool,
+    typer.Option(
+        "--thickness", help="Local width on every mask, not only on the sample.", rich_help_panel=MEASURING
+    ),
 ]
 Group = Annotated[
     str | None,
     typer.Option(
-        metavar="REGEX", help="One capture group over mask paths: what belongs together (patient, video)."
+        metavar="REGEX",
+        help="One capture group over mask paths: what belongs together (patient, video).",
+        rich_help_panel=MEASURING,
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="An unreadable mask is an error, not a finding.")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="An unreadable mask is an error, not a finding.", rich_help_panel=MEASURING
+    ),
+]
 Workers = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Processes; 0: one per core.", show_default="one per core")
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Processes; 0: one per core.",
+        show_default="one per core",
+        rich_help_panel=MEASURING,
+    ),
 ]
 Tolerance = Annotated[
     float | None,
-    typer.Option(min=0.0, max=0.9, metavar="SHARE", help="Linear survival that may be lost (rule R1)."),
+    typer.Option(
+        min=0.0,
+        max=0.9,
+        metavar="SHARE",
+        help="Linear survival that may be lost (rule R1).",
+        rich_help_panel=REPORT,
+    ),
 ]
 RulesFile = Annotated[
-    Path | None, typer.Option("--rules", metavar="FILE", help="TOML with thresholds of your own.")
+    Path | None,
+    typer.Option("--rules", metavar="FILE", help="TOML with thresholds of your own.", rich_help_panel=REPORT),
 ]
-Memory = Annotated[float, typer.Option(min=0.5, metavar="GB", help="GPU memory to plan crop and batch for.")]
+Memory = Annotated[
+    float,
+    typer.Option(
+        min=0.5, metavar="GB", help="GPU memory to plan crop and batch for.", rich_help_panel=REPORT
+    ),
+]
 Images = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of the images that belong to the masks.")
 ]
