@@ -564,7 +564,7 @@ def _again(
 
 def _local(place: str) -> Path:
     """The path that was typed; of a URL, that of the copy that is fetched."""
-    from .sources.remote import fetched, is_url
+    from .sources.listing.remote import fetched, is_url
 
     if not is_url(place):
         return Path(place)
@@ -654,7 +654,7 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
 def _is_profile(source: Path) -> bool:
     """Whether ``source`` is a profile or the folder of one; a list of masks or a document of annotations is none."""
     from .sources import is_annotation_document
-    from .sources.lists import is_list
+    from .sources.listing.lists import is_list
 
     if source.is_dir():
         return (source / "profile.json").is_file()

@@ -1,7 +1,7 @@
 """The form in which masks are measured: runs, maximal stretches of one row with one value.
 
 A mask has far fewer runs than pixels, so what works on runs need not touch a pixel. Readers that
-can, deliver runs without ever making the pixels (``sources.png_runs``).
+can, deliver runs without ever making the pixels (``sources.formats.png_runs``).
 """
 
 from __future__ import annotations

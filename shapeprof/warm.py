@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .shards import ScanOptions, Shard
 from .sources import detect, find_masks
-from .sources.png import SIGNATURE
+from .sources.formats.png import SIGNATURE
 from .store import measure_and_keep
 
 

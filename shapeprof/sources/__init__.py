@@ -10,8 +10,8 @@ from pathlib import Path
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.runmap import RunMap
 from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.folder import MaskFolder, find_masks
-from shapeprof.sources.pairing import Pair, Pairing, pair
+from shapeprof.sources.listing.folder import MaskFolder, find_masks
+from shapeprof.sources.listing.pairing import Pair, Pairing, pair
 
 __all__ = [
     "Encoding",
@@ -40,15 +40,15 @@ def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names of the masks that ``encoding`` reads; see ``sources.layout``."""
-    from shapeprof.sources import layout
+    """``folder`` with the names of the masks that ``encoding`` reads; see ``sources.layouts.layout``."""
+    from shapeprof.sources.layouts import layout
 
     return layout.regrouped(folder, encoding)
 
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
-    """The files on disk that each mask of ``folder`` is read from; see ``sources.folder``."""
-    from shapeprof.sources import behind
+    """The files on disk that each mask of ``folder`` is read from; see ``sources.listing.folder``."""
+    from shapeprof.sources.listing import behind
 
     return behind.stored_files(folder)
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
-from shapeprof.sources.colour import colour_of, decide_colour, palettes_differ
 from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.folder import MaskFolder, some
-from shapeprof.sources.grey import Draft, decide_grey
-from shapeprof.sources.known_sets import refuse_unread
-from shapeprof.sources.layout import decide_layout
-from shapeprof.sources.pages import PagesFound, class_pages, decide_pages
-from shapeprof.sources.panoptic import panoptic_encoding
-from shapeprof.sources.polarity import invert, inverted_polarity
-from shapeprof.sources.roles import assign_roles, ignore_colour
-from shapeprof.sources.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
+from shapeprof.sources.layouts.layout import decide_layout
+from shapeprof.sources.layouts.pages import PagesFound, class_pages, decide_pages
+from shapeprof.sources.layouts.panoptic import panoptic_encoding
+from shapeprof.sources.listing.folder import MaskFolder, some
+from shapeprof.sources.listing.known_sets import refuse_unread
+from shapeprof.sources.values.colour import colour_of, decide_colour, palettes_differ
+from shapeprof.sources.values.grey import Draft, decide_grey
+from shapeprof.sources.values.polarity import invert, inverted_polarity
+from shapeprof.sources.values.roles import assign_roles, ignore_colour
+from shapeprof.sources.values.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
 
 MAX_TRIED = 1024  # files tried before a set of unreadable ones is given up
 

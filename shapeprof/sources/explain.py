@@ -11,11 +11,11 @@ from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.detection import detect
 from shapeprof.sources.encoding import Encoding, ReadOptions, hex_colour
-from shapeprof.sources.folder import MaskFolder, find_masks, some
-from shapeprof.sources.layout import regrouped
+from shapeprof.sources.layouts.layout import regrouped
+from shapeprof.sources.layouts.objects import object_files
+from shapeprof.sources.listing.folder import MaskFolder, find_masks, some
 from shapeprof.sources.masks import read_mask
-from shapeprof.sources.objects import object_files
-from shapeprof.sources.survey import Observation, look_at, read_bytes
+from shapeprof.sources.values.survey import Observation, look_at, read_bytes
 
 _FORMATS = (
     (b"\x89PNG", "PNG"),

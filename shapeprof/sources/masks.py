@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.annotations.source import AnnotationSource
-from shapeprof.sources.apply_colour import colour_labels
-from shapeprof.sources.apply_grey import grey_labels
-from shapeprof.sources.apply_instances import object_labels
-from shapeprof.sources.class_names import class_id_of
-from shapeprof.sources.decode import decode
 from shapeprof.sources.encoding import Encoding
-from shapeprof.sources.layout import plain
-from shapeprof.sources.objects import read_objects
-from shapeprof.sources.panoptic import read_panoptic
-from shapeprof.sources.survey import read_bytes
+from shapeprof.sources.formats.decode import decode
+from shapeprof.sources.layouts.class_names import class_id_of
+from shapeprof.sources.layouts.layout import plain
+from shapeprof.sources.layouts.objects import read_objects
+from shapeprof.sources.layouts.panoptic import read_panoptic
+from shapeprof.sources.values.apply_colour import colour_labels
+from shapeprof.sources.values.apply_grey import grey_labels
+from shapeprof.sources.values.apply_instances import object_labels
+from shapeprof.sources.values.survey import read_bytes
 
 
 def read_mask(

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from shapeprof.kernel import kernel
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED, RunMap
-from shapeprof.sources.apply_colour import classes_by_colour
-from shapeprof.sources.apply_grey import classes_by_value
-from shapeprof.sources.class_names import class_id_of
-from shapeprof.sources.decoders import no_memory
 from shapeprof.sources.encoding import ODD, Encoding
-from shapeprof.sources.layout import plain
+from shapeprof.sources.formats.decoders import no_memory
+from shapeprof.sources.formats.png import SIGNATURE
+from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
+from shapeprof.sources.layouts.class_names import class_id_of
+from shapeprof.sources.layouts.layout import plain
 from shapeprof.sources.masks import digest_of, label_map_of, read_mask
-from shapeprof.sources.png import SIGNATURE
-from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
 from shapeprof.sources.run_length import encode
-from shapeprof.sources.survey import read_bytes
+from shapeprof.sources.values.apply_colour import classes_by_colour
+from shapeprof.sources.values.apply_grey import classes_by_value
+from shapeprof.sources.values.survey import read_bytes
 
 
 def read_runs(

@@ -36,9 +36,9 @@ from png_files import GREY, PALETTE, RGB, assemble, chunk, write_png
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import ClassTable
 from shapeprof.sources import Encoding, read_mask, read_runs
-from shapeprof.sources.decode import members
-from shapeprof.sources.members import member_name
-from shapeprof.sources.survey import look_at, read_bytes
+from shapeprof.sources.formats.decode import members
+from shapeprof.sources.formats.members import member_name
+from shapeprof.sources.values.survey import look_at, read_bytes
 
 LIMIT = 2**22  # pixels: what declares more is refused, so that cases are quick
 SECONDS = 10

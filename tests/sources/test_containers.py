@@ -18,7 +18,7 @@ from written import blocks, codes, labels, look, save
 
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
 from shapeprof.sources import Encoding, find_masks, pair, read_mask, read_runs, regrouped
-from shapeprof.sources.matlab import matrices
+from shapeprof.sources.formats.matlab import matrices
 
 IDS = blocks(0, 1, 2, 3)
 

@@ -13,9 +13,9 @@ from PIL import Image
 from png_files import GREY, PALETTE, RGB, assemble, filtered, packed_rows, write_png
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources import png_runs
-from shapeprof.sources.decode import decode, pack
-from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
+from shapeprof.sources.formats import png_runs
+from shapeprof.sources.formats.decode import decode, pack
+from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
 
 KINDS = [
     *((GREY, depth) for depth in (1, 2, 4, 8, 16)),

@@ -15,7 +15,7 @@ from written import blocks, codes, colours, labels, look, save, save_palette
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.sources import read_mask, read_runs
 from shapeprof.sources.run_length import encode
-from shapeprof.sources.survey import is_grey_ramp
+from shapeprof.sources.values.survey import is_grey_ramp
 
 LEGEND = [(0, 0, 0), (60, 16, 152), (132, 41, 246), (226, 169, 41)]
 
@@ -353,7 +353,7 @@ def test_memory_that_ends_is_a_finding(tmp_path: Path, monkeypatch: pytest.Monke
         raise MemoryError
 
     monkeypatch.setattr("shapeprof.sources.runs.decode_png_runs", full)
-    monkeypatch.setattr("shapeprof.sources.decode.tiff.opened", full)
+    monkeypatch.setattr("shapeprof.sources.formats.decode.tiff.opened", full)
     for name in ("a.png", "a.tif"):
         with pytest.raises(UnreadableMask, match="more memory than there is") as caught:
             read_runs(tmp_path, name, encoding)

@@ -13,7 +13,7 @@ from written import blocks, look, save
 
 from shapeprof.errors import InputError
 from shapeprof.sources import find_masks
-from shapeprof.sources.remote import fetched, is_url
+from shapeprof.sources.listing.remote import fetched, is_url
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -134,7 +134,7 @@ def test_photographs_are_refused(shared: Shared) -> None:
     folder = find_masks(shared("paveseg_pavement") / "images")
     from shapeprof.errors import NothingMeasurable
     from shapeprof.sources import detect
-    from shapeprof.sources.folder import MaskFolder
+    from shapeprof.sources.listing.folder import MaskFolder
 
     with pytest.raises(NothingMeasurable, match="photographs"):
         detect(MaskFolder(folder.root, folder.files[:8]))

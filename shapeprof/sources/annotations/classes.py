@@ -15,10 +15,10 @@ from shapeprof.sources.annotations.read import draw_mask
 from shapeprof.sources.annotations.source import IGNORED_CATEGORY, TITLES, AnnotationSource
 from shapeprof.sources.annotations.via import attribute_of
 from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.folder import MaskFolder, some
-from shapeprof.sources.names import ClassNames, find_class_file, read_class_file
-from shapeprof.sources.roles import BACKGROUND_NAMES
-from shapeprof.sources.survey import SAMPLE, sample_order
+from shapeprof.sources.listing.folder import MaskFolder, some
+from shapeprof.sources.listing.names import ClassNames, find_class_file, read_class_file
+from shapeprof.sources.values.roles import BACKGROUND_NAMES
+from shapeprof.sources.values.survey import SAMPLE, sample_order
 
 IGNORED_NAME = "__ignore__"  # LabelMe's name for what belongs to no class
 UNNAMED = "object"  # the class of objects that nothing names

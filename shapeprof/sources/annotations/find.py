@@ -14,7 +14,7 @@ from shapeprof.sources.annotations.places import Images, image_beside, join, par
 from shapeprof.sources.annotations.resolve import resolve
 from shapeprof.sources.annotations.source import SUFFIXES, TITLES, AnnotationSource, Format
 from shapeprof.sources.annotations.yolo import has_outline
-from shapeprof.sources.folder import MASK_SUFFIXES, NAME_FILES, some
+from shapeprof.sources.listing.folder import MASK_SUFFIXES, NAME_FILES, some
 
 _TRIED = 16  # chosen: text files of a folder that are looked at for an outline
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
-from shapeprof.sources.folder import (
+from shapeprof.sources.listing.folder import (
     MASK_SUFFIXES,
     NAME_FILES,
     MaskFolder,

@@ -111,7 +111,7 @@ def _two(corners: list[Any]) -> tuple[tuple[float, float], tuple[float, float]]:
 
 def _bitmap(fields: dict[str, Any], top: float, left: float) -> Bitmap:
     """A PNG in base64, to be laid at a corner."""
-    from shapeprof.sources.decode import decode
+    from shapeprof.sources.formats.decode import decode
 
     try:
         values = decode(base64.b64decode(fields["mask"], validate=True), "").values

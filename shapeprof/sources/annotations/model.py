@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import Issue
-from shapeprof.sources.folder import some
+from shapeprof.sources.listing.folder import some
 
 FAR = 2.0**30  # px; coordinates beyond are no places in an image
 TOO_FEW, NOT_FINITE, NEGATIVE = "fewer than 3 points", "coordinates that are no numbers", "a negative size"

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from shapeprof.sources.folder import is_mask_folder
-from shapeprof.sources.pairing import IMAGE_SUFFIXES
+from shapeprof.sources.listing.folder import is_mask_folder
+from shapeprof.sources.listing.pairing import IMAGE_SUFFIXES
 
 _LEVELS = 3  # chosen: folders upwards from a document in which images/ is looked for
 

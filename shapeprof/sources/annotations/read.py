@@ -28,7 +28,7 @@ def draw_mask(
 
     ``max_pixels``: larger masks are refused.
     """
-    from shapeprof.sources.decode import check_size
+    from shapeprof.sources.formats.decode import check_size
 
     document, record, where = _record(root, name, source)
     size = _size(root, name, record, where)
@@ -71,7 +71,7 @@ def _record(root: Path, name: str, source: AnnotationSource) -> tuple[Document, 
 
 def _size(root: Path, name: str, record: Record, where: str) -> tuple[int, int]:
     """(rows, columns) from the document, else from the image's header; raise UnreadableMask."""
-    from shapeprof.sources.decode import header_size
+    from shapeprof.sources.formats.decode import header_size
 
     size = record.size
     if size is None:

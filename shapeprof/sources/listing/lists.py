@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.labelmap import Issue
-from shapeprof.sources.folder import MaskFolder, some
+from shapeprof.sources.listing.folder import MaskFolder, some
 
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from shapeprof.kernel import grown, kernel
 from shapeprof.sources.encoding import MAX_PIXELS
-from shapeprof.sources.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
+from shapeprof.sources.formats.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
 
 MAX_SIDE = 10**6  # the most that libpng, which decodes the pixels, reads
 PIECE = 2**20  # chosen: bytes inflated at a time, and at least a row

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.encoding import Encoding
-from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, is_image_folder, is_mask_folder, some
-from shapeprof.sources.survey import read_bytes, sample_order
+from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, is_image_folder, is_mask_folder, some
+from shapeprof.sources.values.survey import read_bytes, sample_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +67,7 @@ def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
     """Pairs of ``files`` that would overlap by chance; None when they do, or are no single objects."""
     import numpy as np
 
-    from shapeprof.sources.decode import decode
+    from shapeprof.sources.formats.decode import decode
 
     drawn, overlap, whole = None, 0, 0
     shares: list[float] = []
@@ -144,7 +144,7 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
     """
     import numpy as np
 
-    from shapeprof.sources.layout import plain
+    from shapeprof.sources.layouts.layout import plain
     from shapeprof.sources.masks import label_map_of
 
     single = plain(encoding)

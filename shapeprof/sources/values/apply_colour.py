@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED
-from shapeprof.sources.colour import SNAP_DISTANCE
-from shapeprof.sources.decode import Raster, pack
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
-from shapeprof.sources.folder import some
-from shapeprof.sources.survey import observe
+from shapeprof.sources.formats.decode import Raster, pack
+from shapeprof.sources.listing.folder import some
+from shapeprof.sources.values.colour import SNAP_DISTANCE
+from shapeprof.sources.values.survey import observe
 
 MAX_STRAY = 0.5  # chosen: share of pixels without a class beyond which a mask is refused
 _IGNORE, _UNSEEN = 255, 254  # at most 250 colours are classes, so uint8 holds both

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from shapeprof.errors import InputError
-from shapeprof.sources.folder import NAME_FILES, MaskFolder
+from shapeprof.sources.listing.folder import NAME_FILES, MaskFolder
 
 _LEVELS_ABOVE = 2  # dataset/train/masks finds dataset/classes.txt
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable, UsageError
 from shapeprof.labelmap import Issue
-from shapeprof.sources.companions import images_by_words
 from shapeprof.sources.encoding import ReadOptions
-from shapeprof.sources.forms import one_form
-from shapeprof.sources.members import ARRAY_SUFFIXES
+from shapeprof.sources.formats.members import ARRAY_SUFFIXES
+from shapeprof.sources.listing.companions import images_by_words
+from shapeprof.sources.listing.forms import one_form
 
 if TYPE_CHECKING:
     from shapeprof.sources.annotations.find import AnnotationSet
@@ -91,7 +91,7 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
         UsageError: a pattern for a list.
     """
     from shapeprof.sources.annotations.folders import EXPECTED, annotated_file, annotated_folder
-    from shapeprof.sources.lists import is_list, listed_masks
+    from shapeprof.sources.listing.lists import is_list, listed_masks
 
     options = options or ReadOptions()
     if root.is_file() and options.annotations is not False and (drawn := annotated_file(root)):

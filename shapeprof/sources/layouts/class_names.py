@@ -11,9 +11,9 @@ from statistics import median
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.encoding import Layout
-from shapeprof.sources.folder import MaskFolder, is_image_folder, is_mask_folder
-from shapeprof.sources.members import split_name
-from shapeprof.sources.survey import read_bytes, sample_order
+from shapeprof.sources.formats.members import split_name
+from shapeprof.sources.listing.folder import MaskFolder, is_image_folder, is_mask_folder
+from shapeprof.sources.values.survey import read_bytes, sample_order
 
 MAX_CLASSES = 64  # chosen: more folders or endings are no classes
 _LEAST_FILES = 3  # chosen: of a class on average, where no image has masks of two classes
@@ -173,7 +173,7 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
     """Whether masks of one name differ: two raters of one image, or a mask and its copy, agree."""
     import numpy as np
 
-    from shapeprof.sources.decode import decode
+    from shapeprof.sources.formats.decode import decode
 
     by_image: dict[str, list[str]] = defaultdict(list)
     for path in folder.files:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import InputError, UnreadableMask
 from shapeprof.labelmap import ClassTable, Issue, LabelMap
-from shapeprof.sources.decode import decode, pack
 from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.folder import MaskFolder
-from shapeprof.sources.survey import Observation, read_bytes
+from shapeprof.sources.formats.decode import decode, pack
+from shapeprof.sources.listing.folder import MaskFolder
+from shapeprof.sources.values.survey import Observation, read_bytes
 
 _KEY = b'"segments_info"'
 _CROWD = -1  # in place of a category's id

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue
 from shapeprof.runmap import IGNORED
-from shapeprof.sources.decode import Raster, equal_channels, pack
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
-from shapeprof.sources.folder import some
-from shapeprof.sources.grey import between_levels
-from shapeprof.sources.survey import is_grey_ramp, observe
+from shapeprof.sources.formats.decode import Raster, equal_channels, pack
+from shapeprof.sources.listing.folder import some
+from shapeprof.sources.values.grey import between_levels
+from shapeprof.sources.values.survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
 MAX_STRAY, MAX_STRAY_VALUES = 0.05, 16  # share and number of values that fit nothing, likewise

@@ -12,8 +12,8 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import Kind, ReadOptions
-from shapeprof.sources.instance_ids import draft_numbered, numbered_classes
-from shapeprof.sources.survey import SOFT_RUN, Observation
+from shapeprof.sources.layouts.instance_ids import draft_numbered, numbered_classes
+from shapeprof.sources.values.survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
 MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart

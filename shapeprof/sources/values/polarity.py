@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.labelmap import Issue
-from shapeprof.sources.decode import decode, equal_channels
 from shapeprof.sources.encoding import Pages, ReadOptions, hex_colour
-from shapeprof.sources.folder import MaskFolder
-from shapeprof.sources.grey import Draft
-from shapeprof.sources.survey import Observation, read_bytes
+from shapeprof.sources.formats.decode import decode, equal_channels
+from shapeprof.sources.listing.folder import MaskFolder
+from shapeprof.sources.values.grey import Draft
+from shapeprof.sources.values.survey import Observation, read_bytes
 
 # All chosen: what a mask must show to count as inverted, and how many must.
 LOOKED_AT, LEAST_LOOKED_AT, MOST = 32, 3, 0.9

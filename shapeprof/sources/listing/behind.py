@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from shapeprof.sources.folder import MaskFolder
-from shapeprof.sources.members import split_name
+from shapeprof.sources.formats.members import split_name
+from shapeprof.sources.listing.folder import MaskFolder
 
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:

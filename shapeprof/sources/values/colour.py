@@ -9,9 +9,9 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.labelmap import Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
-from shapeprof.sources.folder import some
-from shapeprof.sources.grey import SOFT_LEAST, SOFT_TIMES, Draft
-from shapeprof.sources.survey import Observation
+from shapeprof.sources.listing.folder import some
+from shapeprof.sources.values.grey import SOFT_LEAST, SOFT_TIMES, Draft
+from shapeprof.sources.values.survey import Observation
 
 MAX_COLOURS = 250  # chosen: more colours than this are no classes
 SNAP_DISTANCE = 24  # chosen: a soft colour this near to one of the legend, in each channel, is it

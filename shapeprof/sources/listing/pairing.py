@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.labelmap import Issue
-from shapeprof.sources.affixes import Affixes, Key, learn_affixes
-from shapeprof.sources.companions import WithoutWords
-from shapeprof.sources.folder import MASK_SUFFIXES, MaskFolder, list_files, some
+from shapeprof.sources.listing.affixes import Affixes, Key, learn_affixes
+from shapeprof.sources.listing.companions import WithoutWords
+from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, list_files, some
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
 _SPLITS = {
@@ -206,7 +206,7 @@ def _mask_size(masks: MaskFolder, name: str) -> tuple[int, int] | None:
 
 def _size(path: Path) -> tuple[int, int] | None:
     """(width, height) from a file's header; None when it has none."""
-    from shapeprof.sources.decode import header_size
+    from shapeprof.sources.formats.decode import header_size
 
     return header_size(path)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from shapeprof.sources.folder import is_image_folder, is_mask_folder, is_mask_word
+from shapeprof.sources.listing.folder import is_image_folder, is_mask_folder, is_mask_word
 
 _LOOKED_AT = 2000  # chosen: masks whose names are compared to find candidates
 _CANDIDATES = 12  # chosen: the most frequent ones that are tried on all names

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources import png, tiff
-from shapeprof.sources.arrays import is_array_file, plane_names, read_plane
-from shapeprof.sources.decoders import decoding
 from shapeprof.sources.encoding import MAX_PIXELS, Pages
-from shapeprof.sources.members import ARRAY_SUFFIXES, split_name
+from shapeprof.sources.formats import png, tiff
+from shapeprof.sources.formats.arrays import is_array_file, plane_names, read_plane
+from shapeprof.sources.formats.decoders import decoding
+from shapeprof.sources.formats.members import ARRAY_SUFFIXES, split_name
 
 JOINED = ("one-hot", "exclusive")  # what "pages" says of planes that become one mask
 MAX_ODD = (

@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from shapeprof.errors import UsageError
 from shapeprof.labelmap import ClassTable, Issue
-from shapeprof.sources.class_names import Parts, parts_of, says_classes, without_part
 from shapeprof.sources.encoding import Encoding, Layout, ReadOptions
-from shapeprof.sources.folder import MaskFolder, some
-from shapeprof.sources.objects import SURE, holds_objects, merged_folder, object_folders
+from shapeprof.sources.layouts.class_names import Parts, parts_of, says_classes, without_part
+from shapeprof.sources.layouts.objects import SURE, holds_objects, merged_folder, object_folders
+from shapeprof.sources.listing.folder import MaskFolder, some
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
     if encoding.pages == "stack":
-        from shapeprof.sources.pages import unfolded
+        from shapeprof.sources.layouts.pages import unfolded
 
         return unfolded(folder, encoding)
     if encoding.layout == "objects":

@@ -8,10 +8,10 @@ from dataclasses import replace
 from shapeprof.errors import UsageError
 from shapeprof.labelmap import ClassTable, Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
-from shapeprof.sources.folder import MaskFolder, some
-from shapeprof.sources.grey import Draft
-from shapeprof.sources.known_sets import known_names
-from shapeprof.sources.names import ClassNames, find_class_file, read_class_file
+from shapeprof.sources.listing.folder import MaskFolder, some
+from shapeprof.sources.listing.known_sets import known_names
+from shapeprof.sources.listing.names import ClassNames, find_class_file, read_class_file
+from shapeprof.sources.values.grey import Draft
 
 MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their number
 BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "back ground", "backgrnd", "back"})

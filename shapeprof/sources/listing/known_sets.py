@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 from shapeprof.errors import InputError
-from shapeprof.sources.folder import MaskFolder, some
+from shapeprof.sources.listing.folder import MaskFolder, some
 
 # cityscapesScripts, helpers/labels.py: names by id, and by train id.
 CITYSCAPES = (

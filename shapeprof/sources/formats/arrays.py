@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources import matlab
+from shapeprof.sources.formats import matlab
 
 NPY, ZIP, GZIP = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b"
 MATLAB_7_3 = b"MATLAB 7.3"

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.labelmap import ClassTable, Issue
-from shapeprof.sources.decode import decode, members
 from shapeprof.sources.encoding import Encoding, Pages, ReadOptions
-from shapeprof.sources.folder import MaskFolder
-from shapeprof.sources.layout import LaidOut
-from shapeprof.sources.members import CONTAINER_SUFFIXES, member_name, split_name
-from shapeprof.sources.survey import read_bytes, sample_order
+from shapeprof.sources.formats.decode import decode, members
+from shapeprof.sources.formats.members import CONTAINER_SUFFIXES, member_name, split_name
+from shapeprof.sources.layouts.layout import LaidOut
+from shapeprof.sources.listing.folder import MaskFolder
+from shapeprof.sources.values.survey import read_bytes, sample_order
 
 # All chosen. Few planes that are alike in number and kind in several files are classes; see ``_relation``.
 FILES = 8  # looked at

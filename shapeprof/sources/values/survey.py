@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.decode import Raster, decode, equal_channels, pack
-from shapeprof.sources.decoders import no_memory
 from shapeprof.sources.encoding import MAX_PIXELS, Pages
-from shapeprof.sources.members import split_name
-from shapeprof.sources.png import GREY, SIGNATURE
-from shapeprof.sources.png_runs import RasterRuns, decode_png_runs
+from shapeprof.sources.formats.decode import Raster, decode, equal_channels, pack
+from shapeprof.sources.formats.decoders import no_memory
+from shapeprof.sources.formats.members import split_name
+from shapeprof.sources.formats.png import GREY, SIGNATURE
+from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
 
 SAMPLE = 64  # chosen: files looked at to detect an encoding
 COLOUR_SAMPLE = 256  # chosen: more for colours, as an unseen colour has no class

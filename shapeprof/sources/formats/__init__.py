@@ -1,0 +1,1 @@
+"""Bytes of a file to raw stored values, whatever the format."""
