@@ -129,7 +129,7 @@ def tidy(store: Path, unused: Iterable[Path]) -> None:
 
 def _packed(shard: Shard, result: ShardResult) -> bytes:
     """The bytes of a stored shard, without files that could not be read: those are tried anew every time."""
-    failed = {issue.path for issue in result.issues if issue.severity == "error"}
+    failed = set(shard.files) - {path for path, _ in result.digests}
     read = [pair for pair in zip(shard.files, shard.states, strict=True) if pair[0] not in failed]
     header = {"manner": shard.manner, "states": read}
     tallies = _tallies_packed(result)

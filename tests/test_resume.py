@@ -10,6 +10,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from shapeprof import store as shard_store
@@ -133,6 +135,28 @@ def test_files_that_could_not_be_read_are_tried_again(masks: Path, tmp_path: Pat
     (masks / "005.png").write_bytes(whole)
     os.utime(masks / "005.png", ns=(state.st_atime_ns, state.st_mtime_ns))
     assert scan_masks(masks, ONE, tmp_path / "out").ledger.unreadable == 0
+
+
+def test_masks_that_lack_an_object_keep_saying_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for image in range(8):
+        (tmp_path / f"masks/image{image}").mkdir(parents=True)
+        for number, (row, column) in enumerate((r, c) for r in range(3) for c in range(3)):
+            mask = np.zeros((96, 96), np.uint8)
+            top, left = 32 * row + rng.integers(2, 8), 32 * column + rng.integers(2, 8)
+            mask[top : top + 20, left : left + 20] = 255
+            cv2.imwrite(str(tmp_path / f"masks/image{image}/{number}.png"), mask)
+    whole = (tmp_path / "masks/image3/4.png").read_bytes()
+    (tmp_path / "masks/image3/4.png").write_bytes(b"broken")
+    first = scan_masks(tmp_path / "masks", ONE, tmp_path / "out")
+    assert (first.encoding["layout"], first.ledger.files, first.ledger.read) == ("objects", 8, 8)
+    before = outputs(tmp_path / "out")
+    again = scan_masks(tmp_path / "masks", ONE, tmp_path / "out")
+    assert measured(again) == 0 and outputs(tmp_path / "out") == before
+    assert [issue.path for issue in again.issues if issue.severity == "error"] == ["image3/4.png"]
+    (tmp_path / "masks/image3/4.png").write_bytes(whole)
+    assert measured(scan_masks(tmp_path / "masks", ONE, tmp_path / "out")) == 1
+    assert outputs(tmp_path / "out") == fresh(tmp_path / "masks", tmp_path / "fresh")
 
 
 def _dies_on_004(shard: Shard) -> ShardResult:
