@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable, UsageError
-from shapeprof.labelmap import Issue
+from shapeprof.labelmap import Issue, Severity
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.formats.members import ARRAY_SUFFIXES
 from shapeprof.sources.listing.companions import images_by_words
@@ -366,37 +366,41 @@ def other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
     """(code of the finding by path, findings) about files that are no images."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
-        suffix = _suffix(path)
-        if PurePosixPath(path).name.lower() in NAME_FILES:
-            groups["names"].append(path)
-        elif suffix in _ANNOTATIONS or suffix in _TABLES:
-            groups["annotations" if suffix in _ANNOTATIONS else "side"].append(path)
-        else:
-            groups["unknown"].append(path)
-    texts = {
-        "names": ("info", "names-files", "may name the classes and are looked at for that only"),
+        groups[_kind_of_other(path)].append(path)
+    texts: dict[str, tuple[Severity, str, str, str]] = {
+        "names": ("info", "names-files", "may name the classes, looked at for that only", ""),
         "annotations": (
             "warning",
             "annotations-not-read",
-            "may be annotations of a kind that is not read. If the masks beside them hold the same objects "
-            "nothing is lost; else draw them as index PNG first",
+            "may be annotations of a kind that is not read",
+            "If the masks beside them hold the same objects nothing is lost; else draw them as index PNG first",
         ),
-        "side": ("info", "side-files", "are no masks and are left alone"),
+        "side": ("info", "side-files", "are no masks, left alone", ""),
         "unknown": (
             "warning",
             "files-not-read",
             f"are in no format that is read as a mask ({_formats()}), or are arrays that neither a folder nor a word "
-            "of their name calls masks. If they hold masks, convert them, or put them into a folder 'masks'",
+            "of their name calls masks",
+            "If they hold masks, convert them, or put them into a folder 'masks'",
         ),
     }
     found: list[Issue] = []
     codes: dict[str, str] = {}
-    for key, (severity, code, text) in texts.items():
+    for key, (severity, code, what, mend) in texts.items():
         codes |= dict.fromkeys(groups.get(key, ()), code)
         if paths := groups.get(key):
-            message = f"{len(paths)} files {text}: {some(paths)} ({_extensions(paths)})"
-            found.append(Issue("warning" if severity == "warning" else "info", code, message))
+            message = f"files that {what}: {some(paths)} ({_extensions(paths)})"
+            found.append(Issue(severity, code, f"{message}. {mend}" if mend else message))
     return codes, found
+
+
+def _kind_of_other(path: str) -> str:
+    name, suffix = _name(path).lower(), _suffix(path)
+    if name in NAME_FILES:
+        return "names"
+    if suffix in _TABLES or name.startswith(("readme", "license", "licence", "notice", "changelog")):
+        return "side"
+    return "annotations" if suffix in _ANNOTATIONS else "unknown"
 
 
 def _skipped_findings(hidden: list[str], broken: list[str], closed: list[str]) -> list[Issue]:
