@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import Literal
 
 MATCHED = 0.9  # chosen: share of masks that need an image of their name before images are set aside
@@ -58,15 +58,15 @@ class WithoutWords:
 
 def _role(path: str) -> tuple[Role, str, bool]:
     """(role, what a mask and its image have in common, whether the folder alone tells the role) of a file."""
-    pure = PurePosixPath(path)
+    *folders, name = path.split("/")
     roles: list[Role] = []
     parts: list[str] = []
-    for part in pure.parts[:-1]:
+    for part in folders:
         role, rest = _role_of_folder(part)
         roles.append(role)
         parts += [rest] if rest else []
     by_folder = "mask" in roles
-    role, stem = _role_of_stem(pure.stem)
+    role, stem = _role_of_stem(splitext(name)[0])
     roles.append(role)
     best: Role = "mask" if "mask" in roles else "image" if "image" in roles else "neither"
     return best, "/".join([*parts, stem]), by_folder

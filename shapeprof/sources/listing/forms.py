@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from shapeprof.labelmap import Issue
 
@@ -86,8 +86,8 @@ def _covers(best: _Form, other: _Form, shown: str) -> bool:
 
 def _form_of(path: str, is_mask_folder: Callable[[str], bool]) -> tuple[str, int, str]:
     """(what tells it from other masks, rank, the names that say the form) of a file."""
-    pure = PurePosixPath(path)
-    parts, stem = list(pure.parts[:-1]), pure.stem
+    *parts, name = path.split("/")
+    stem = splitext(name)[0]
     ranks, folder, ending = [], "", ""
     for i in range(len(parts) - 1, -1, -1):
         rank = _rank_of_folder(parts[i], is_mask_folder)
