@@ -5,10 +5,11 @@ Exit codes: 0 done, 1 error, 2 usage, 3 nothing measurable.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
@@ -566,6 +567,10 @@ def _local(place: str) -> Path:
     """The path that was typed; of a URL, that of the copy that is fetched."""
     from .sources.listing.remote import fetched, is_url
 
+    if not place.strip():
+        raise UsageError(
+            "the place of the masks is empty; expected a folder, as an unset variable in a script gives"
+        )
     if not is_url(place):
         return Path(place)
     with _progress("Fetching") as progress:
@@ -734,6 +739,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:  # of what is shown: everything else has a message of its own
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        with suppress(OSError):
+            typer.echo(f"shapeprof: the output can't be written ({error.strerror})", err=True)
+        os._exit(1)  # leaving the usual way would write what is left once more
     except KeyboardInterrupt:
         typer.echo("shapeprof: stopped", err=True)
         raise SystemExit(130) from None

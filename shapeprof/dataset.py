@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, OutputError, UnreadableMask
+from .errors import InputError, OutputError, PairingError, UnreadableMask
 from .labelmap import Issue, LabelMap
 from .profile import Profile
 from .shards import smallest_hashes
@@ -69,6 +69,9 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
     folder = find_masks(root, ReadOptions.of_files(profile.arguments))
     folder = regrouped(folder, Encoding.from_dict(profile.encoding))
     pairing = pair(folder, images, group_pattern=group)
+    if not pairing.pairs:
+        why = "; ".join(issue.message for issue in pairing.issues if issue.severity == "warning")
+        raise PairingError(f"{images}: no mask has an image that it can be trained on: {why}")
     split_of, source = _split(pairing)
     return Matched(folder, images, pairing, split_of, source)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,7 @@ from .metrics.columns import COLUMNS
 from .shards import ObjectRows
 from .sources import Encoding, MaskFolder, stored_files
 
-OUR_FILES = {"profile.json", "objects.parquet", "log.json", "shards"} | {
-    f"{name}.part" for name in ("profile.json", "objects.parquet", "log.json")
-}
+_OURS = r"(profile\.json|objects\.parquet|log\.json)(\.(\d+\.)?part)?"  # what a scan leaves behind
 
 
 def default_output(masks: Path) -> Path:
@@ -36,15 +36,23 @@ def prepare_output(out: Path) -> None:
     Raises:
         OutputError: it is a file, can't be created, or holds files that shapeprof did not write.
     """
-    if out.is_dir() and (others := sorted({p.name for p in out.iterdir()} - OUR_FILES)):
+    present = {p.name for p in out.iterdir()} if out.is_dir() else set()
+    ours = {name for name in present if name == "shards" or re.fullmatch(_OURS, name)}
+    if others := sorted(present - ours):
         raise OutputError(
             f"{out}: exists and holds other files ({', '.join(others[:3])}); choose a new or empty folder with -o"
         )
+    for name in sorted(ours):
+        if (out / name).is_dir() != (name == "shards"):
+            raise OutputError(
+                f"{out / name}: is a {'file' if name == 'shards' else 'folder'} where shapeprof keeps a "
+                f"{'folder' if name == 'shards' else 'file'}; remove it, or choose another folder with -o"
+            )
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "shards").mkdir(exist_ok=True)
-        (out / "profile.json.part").touch()
-        (out / "profile.json.part").unlink()
+        (out / "shards").mkdir(parents=True, exist_ok=True)
+        probe = _temporary(out / "profile.json")
+        probe.touch()
+        probe.unlink()
     except OSError as error:
         raise OutputError(
             f"{out}: can't be written ({error.strerror}); choose another folder with -o"
@@ -54,23 +62,26 @@ def prepare_output(out: Path) -> None:
 def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
     """The state of every mask: what is measured of it holds as long as that does not change.
 
-    Sizes and modification times of the files that it is read from. ``document``: a file that all masks depend on
+    Sizes and times of the files that it is read from. ``document``: a file that all masks depend on
     too, relative to the folder.
     """
     on_disk = {path: _state(folder.root / path) for path in folder.stored}
     common = [_state(folder.root / document)] if document else []
     states = {}
     for name, files in stored_files(folder).items():
-        own = [*(f"{path} {on_disk[path]}" for path in files if path != name), *common]
-        states[name] = (
-            on_disk[name] if files == (name,) and not common else _digest([on_disk.get(name, ""), *own])
-        )
+        own = [on_disk[path] if path in on_disk else _state(folder.root / path) for path in files]
+        single = files == (name,) and not common
+        states[name] = own[0] if single else _digest([*files, *own, *common])
     return states
 
 
 def _state(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    """Size and times of a file: its own, and that of its last change of any kind, as by renaming; "" if it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -88,9 +99,27 @@ def folder_state(states: dict[str, str]) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file under a temporary name and rename it, so that it is whole or absent."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    temporary = _temporary(path)
+    with writing(path):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+def _temporary(path: Path) -> Path:
+    """The name of a file until it is whole; another one in every process."""
+    return path.with_name(f"{path.name}.{os.getpid()}.part")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system refuses while ``path`` is written into an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path}: can't be written ({error.strerror or error}); make room or choose another folder with -o. "
+            "The same command then goes on where this scan stopped"
+        ) from None
 
 
 class RowWriter:
@@ -110,7 +139,7 @@ class RowWriter:
             *((c.name, kinds[c.dtype]) for c in COLUMNS),
         ]
         self._schema = pa.schema(fields)
-        self._path, self._temporary = path, path.with_name(path.name + ".part")
+        self._path, self._temporary = path, _temporary(path)
         self._classes = encoding.classes
         self._groups = groups[::-1]
         self._waiting: dict[str, list[ObjectRows]] = {}  # files whose row group is not complete
@@ -118,7 +147,8 @@ class RowWriter:
     def __enter__(self) -> RowWriter:
         import pyarrow.parquet as pq
 
-        self._writer = pq.ParquetWriter(self._temporary, self._schema)
+        with writing(self._path):
+            self._writer = pq.ParquetWriter(self._temporary, self._schema)
         return self
 
     def write(self, files: tuple[str, ...], rows: list[ObjectRows]) -> None:
@@ -151,13 +181,16 @@ class RowWriter:
         arrays = [paths, names, *(arrow_array(columns[c.name]) for c in COLUMNS)]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         if table.num_rows:
-            self._writer.write_table(table)
+            with writing(self._path):
+                self._writer.write_table(table)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._writer.close()
-        if kind is None:
-            self._temporary.replace(self._path)
-        else:
+        try:
+            with writing(self._path) if kind is None else suppress(OSError):
+                self._writer.close()
+                if kind is None:
+                    self._temporary.replace(self._path)
+        finally:
             self._temporary.unlink(missing_ok=True)
 
 

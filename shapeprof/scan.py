@@ -19,7 +19,7 @@ from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
 from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, regrouped
 from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards, tidy
-from .workers import number_of_workers, prepare, results
+from .workers import number_of_workers, prepare, results, size_of
 
 Progress = Callable[[int, int], None]  # files done, files in all
 
@@ -46,7 +46,7 @@ def scan_masks(
     if options.group is not None:
         group_regex(options.group)
     folder = find_masks(masks, options.read)
-    sizes = ((folder.root / path).stat().st_size for path in folder.stored)
+    sizes = (size_of(folder.root / path) for path in folder.stored)
     workers = number_of_workers(options.workers, sizes)
     if workers > 1:
         prepare()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,6 +33,7 @@ from .profile_file import extremes_from_json, extremes_to_json
 from .shards import ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
 from .sources import Encoding
 
+_DAY = 86_400.0  # seconds
 _MAGIC = b"shapeprof shard 1 "
 _COUNTS = ("read", "empty", "pixels", "ignored", "background_pixels")
 
@@ -122,9 +125,12 @@ def restored(stored: Stored) -> ShardResult:
 
 
 def tidy(store: Path, unused: Iterable[Path]) -> None:
-    """Remove stored shards that are of no use, and what processes that died have left behind."""
+    """Remove stored shards that are of no use, and what processes left behind that died a day ago or before."""
+    old = time.time() - _DAY
     for path in (*unused, *store.glob("*.part")):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if path.suffix == ".shard" or path.stat().st_mtime < old:
+                path.unlink()
 
 
 def _packed(shard: Shard, result: ShardResult) -> bytes:
@@ -195,7 +201,7 @@ def _rows_packed(result: ShardResult) -> bytes:
 def _checked_lines(path: Path) -> list[bytes] | None:
     """Header, counts and rows of a stored shard; None when they are not what was written."""
     try:
-        first, _, rest = path.read_bytes().partition(b"\n")
+        first, _, rest = path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
     except OSError:
         return None
     if first != _MAGIC + hashlib.blake2b(rest, digest_size=16).hexdigest().encode():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -45,8 +46,16 @@ def number_of_workers(asked: int, sizes: Iterable[int]) -> int:
 def prepare_for(masks: Path, asked: int) -> None:
     """``prepare`` as early as can be, if workers may be needed: before anything heavy is imported here."""
     files = (Path(folder) / name for folder, _, names in os.walk(masks) for name in names)
-    if number_of_workers(asked, (path.stat().st_size for path in files if path.is_file())) > 1:
+    if number_of_workers(asked, map(size_of, files)) > 1:
         prepare()
+
+
+def size_of(path: Path) -> int:
+    """Size of a file, bytes; 0 when it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def prepare() -> None:
@@ -60,7 +69,13 @@ def prepare() -> None:
         from multiprocessing import forkserver  # not on Windows
 
         forkserver.set_forkserver_preload([f"{__package__}.warm"])
-        forkserver.ensure_running()
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGINT}
+        )  # Ctrl-C is not the server's affair
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def results(shards: list[Shard], workers: int, measure: Measure) -> Generator[ShardResult, None, None]:
@@ -127,6 +142,9 @@ def _start_worker() -> None:
     import cv2
 
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker, without a word
+    if _METHOD == "forkserver":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

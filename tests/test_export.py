@@ -174,3 +174,12 @@ def test_the_exported_folder_trains_by_its_own_script(tmp_path: Path) -> None:
     assert "12: 10 to train, 2 held out" in done.stdout
     run = result.folder / "runs/last"
     assert {"best.pt", "last.pt", "log.csv", "predictions.png"} <= {p.name for p in run.iterdir()}
+
+
+def test_no_pair_that_can_be_trained_on_is_an_error(tmp_path: Path) -> None:
+    masks = write_set(tmp_path / "masks", discs(6, 14), images=tmp_path / "images")
+    for path in (tmp_path / "images").iterdir():
+        cv2.imwrite(str(path), np.zeros((257, 256, 3), np.uint8))
+    profile = scan_masks(masks)
+    with pytest.raises(PairingError, match="6 pairs differ in size"):
+        export_model(profile, recommend_design(profile), tmp_path / "net", images=tmp_path / "images")

@@ -159,6 +159,54 @@ def test_masks_that_lack_an_object_keep_saying_so(tmp_path: Path) -> None:
     assert outputs(tmp_path / "out") == fresh(tmp_path / "masks", tmp_path / "fresh")
 
 
+def test_an_image_that_gives_the_size_of_a_drawn_mask_is_a_part_of_it(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+    for i in range(6):
+        cv2.imwrite(str(tmp_path / f"set/images/{i}.jpg"), np.zeros((60, 80, 3), np.uint8))
+        (tmp_path / f"set/labels/{i}.txt").write_text("0 0.1 0.1 0.6 0.1 0.6 0.7 0.1 0.7\n")
+    scan_masks(tmp_path / "set", ONE, tmp_path / "out")
+    cv2.imwrite(str(tmp_path / "set/images/3.jpg"), np.zeros((120, 160, 3), np.uint8))
+    (tmp_path / "set/labels/5.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.7 0.1 0.7\n")
+    assert measured(scan_masks(tmp_path / "set", ONE, tmp_path / "out")) == 2
+    assert outputs(tmp_path / "out") == fresh(tmp_path / "set", tmp_path / "fresh")
+
+
+def test_masks_that_change_places_are_measured_anew(masks: Path, tmp_path: Path) -> None:
+    for path in masks.iterdir():
+        np.save(path.with_suffix(".npy"), cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        path.unlink()
+        os.utime(path.with_suffix(".npy"), (1.7e9, 1.7e9))
+    scan_masks(masks, ONE, tmp_path / "out")
+    (masks / "003.npy").rename(masks / "t")
+    (masks / "044.npy").rename(masks / "003.npy")
+    (masks / "t").rename(masks / "044.npy")
+    scan_masks(masks, ONE, tmp_path / "out")
+    assert outputs(tmp_path / "out") == fresh(masks, tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("name", ["objects.parquet", "profile.json", "shards"])
+def test_what_stands_in_the_way_is_named(masks: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).touch() if name == "shards" else (tmp_path / "out" / name).mkdir()
+    with pytest.raises(OutputError, match=f"{name}: is a (file|folder) where shapeprof keeps a"):
+        scan_masks(masks, ONE, tmp_path / "out")
+
+
+def test_a_pipe_and_a_folder_called_like_shards_are_passed_over(masks: Path, tmp_path: Path) -> None:
+    scan_masks(masks, ONE, tmp_path / "out")
+    (tmp_path / "out/shards/0123.shard").mkdir()
+    os.mkfifo(tmp_path / "out/shards/4567.shard")
+    assert measured(scan_masks(masks, ONE, tmp_path / "out")) == 0
+
+
+def test_two_scans_at_once_write_the_same(masks: Path, tmp_path: Path) -> None:
+    both = [start(masks, 1, tmp_path / "out") for _ in range(2)]
+    assert [scan.communicate()[1] for scan in both] == [b"", b""]
+    assert outputs(tmp_path / "out") == fresh(masks, tmp_path / "fresh")
+    assert not list((tmp_path / "out").glob("*.part"))
+
+
 def _dies_on_004(shard: Shard) -> ShardResult:
     if "004.png" in shard.files:
         os._exit(9)

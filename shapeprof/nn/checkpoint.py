@@ -25,8 +25,13 @@ def restore(path: Path, network: SegmentationNetwork, spec: dict[str, Any]) -> i
     """Load ``path`` into ``network``; returns the step that it was saved at."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} can't be read as a checkpoint: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise InputError(f"{path} can't be read as a checkpoint: {error.strerror or error}") from None
+    except (RuntimeError, EOFError, KeyError, ValueError, IndexError, pickle.UnpicklingError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} can't be read as a checkpoint: {why}") from None
+    if not isinstance(content, dict) or not {"spec_digest", "state_dict", "step"} <= content.keys():
+        raise InputError(f"{path} is no checkpoint of train.py; expected best.pt or last.pt")
     if content["spec_digest"] != digest(spec):
         raise InputError(f"{path} was trained with another spec.yaml (classes, input or model differ)")
     network.load_state_dict(content["state_dict"])

@@ -171,6 +171,8 @@ def terms_of(kind: str) -> tuple[str, ...]:
     Raises:
         ValueError: a term is unknown or named twice.
     """
+    if not isinstance(kind, str):
+        raise ValueError(f"training.loss {kind!r} is no text; known: {', '.join(TERMS)}, joined by +")
     terms = tuple(kind.split("+"))
     if unknown := [term for term in terms if term not in TERMS]:
         raise ValueError(

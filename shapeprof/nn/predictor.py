@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
             failed += 1
             continue
         classes = predict(network, image, spec)
-        target = options.out / relative.with_suffix(".png")
+        target = options.out / relative
         _write(target, classes)
         if not options.no_overlay:
             painted = overlay(image, classes, colours, spec["background"])
@@ -115,8 +116,8 @@ def overlay(
 
 
 def _images(given: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """(image, its path in the results)."""
-    taken: set[Path] = set()
+    """(image, the path of its class map in the results): where stems clash, the suffix stays in the name."""
+    found: list[tuple[Path, Path]] = []
     for path in given:
         if not path.exists():
             raise InputError(f"{path}: no such image or folder")
@@ -125,12 +126,19 @@ def _images(given: list[Path]) -> Iterator[tuple[Path, Path]]:
         )
         if not inside:
             raise InputError(f"{path} holds no images; expected {', '.join(SUFFIXES)}")
-        for image in inside:
-            relative = image.relative_to(path) if path.is_dir() else Path(image.name)
-            if relative.with_suffix("") in taken:
-                raise InputError(f"{image}: another image has this name; give their common folder instead")
-            taken.add(relative.with_suffix(""))
-            yield image, relative
+        found += [(p, p.relative_to(path) if path.is_dir() else Path(p.name)) for p in inside]
+    stems = Counter(relative.with_suffix("") for _, relative in found)
+    taken: set[Path] = set()
+    for image, relative in found:
+        target = relative.with_suffix(".png")
+        if stems[relative.with_suffix("")] > 1:
+            target = relative.with_name(f"{relative.name}.png")
+        if target in taken:
+            raise InputError(
+                f"{image}: another image has this path; give their common folder instead of each"
+            )
+        taken.add(target)
+        yield image, target
 
 
 def _write(path: Path, pixels: NDArray[Any]) -> None:

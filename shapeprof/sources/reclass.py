@@ -39,6 +39,17 @@ def reclassed(encoding: Encoding, options: ReadOptions) -> Encoding:
             f"--exclude-class {table.names[table.background or 0]}: this is the background, which holds no objects; "
             "expected a class of objects"
         )
+    for ids, name in merged:
+        if table.background in ids:
+            raise UsageError(
+                f"--merge-classes: '{table.names[table.background or 0]}' is the background; leave classes out with "
+                "--exclude-class instead of merging them with it"
+            )
+        same = [i for i, known in enumerate(table.names) if known.lower() == name.lower() and i not in ids]
+        if same and not set(same) <= excluded:
+            raise UsageError(
+                f"--merge-classes: there is a class '{name}' already; name it among those, or choose another"
+            )
     head = {i: min(ids) for ids, _ in merged for i in ids}
     names = {i: name for i, name in enumerate(table.names) if i not in excluded and head.get(i, i) == i}
     names |= {min(ids): name for ids, name in merged}

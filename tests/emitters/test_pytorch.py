@@ -248,7 +248,7 @@ def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> No
         ((str(tmp_path / "gone"), "--weights", str(folder / "spec.yaml")), "gone: no such image or folder"),
         ((str(tmp_path / "nn"), "--weights", str(folder / "spec.yaml")), "holds no images"),
         ((image, "--weights", str(folder / "spec.yaml")), "can't be read as a checkpoint"),
-        ((image, image, "--weights", str(folder / "spec.yaml")), "another image has this name"),
+        ((image, image, "--weights", str(folder / "spec.yaml")), "another image has this path"),
     ):
         result = predict(tmp_path, *options)
         assert result.returncode == 1

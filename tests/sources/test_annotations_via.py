@@ -83,7 +83,7 @@ RECT = {"name": "rect", "x": 10, "y": 10, "width": 2, "height": 2}
     [
         ({}, {}, ("background", "object"), {1}, set()),
         ({"kind": "cat"}, {}, ("background", "cat"), {1}, {"objects-without-class"}),
-        ({"kind": "background"}, {}, ("background",), {0}, {"objects-without-class"}),
+        ({"kind": "background"}, {}, ("background",), {0}, {"objects-without-class", "background-category"}),
         ({"kind": "dog"}, {"kind": "cat"}, ("background", "cat", "dog"), {1, 2}, set()),
         ({"kind": {"dog": True, "cat": False}}, {"kind": "cat"}, ("background", "cat", "dog"), {1, 2}, set()),
         ({"note": "x", "type": "b"}, {"type": "a", "note": "x"}, ("background", "a", "b"), {1, 2}, set()),

@@ -153,3 +153,19 @@ def test_names_that_extend_each_other_stay_masks(tmp_path: Path) -> None:
     for name in ("1.png", "10.png", "2.png", "20.png", "cat.png", "category.png"):
         save(tmp_path / name, blocks(0, 1))
     assert len(find_masks(tmp_path).files) == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_pipes_are_not_read(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", blocks(0, 1))
+    os.mkfifo(tmp_path / "b.png")
+    folder = find_masks(tmp_path)
+    assert folder.files == ("a.png",) and "hidden-files" in codes(folder.issues)
+
+
+def test_the_photographs_of_cityscapes_are_no_masks(tmp_path: Path) -> None:
+    for i in range(3):
+        save(tmp_path / f"gtFine/train/x/x_{i}_gtFine_labelIds.png", blocks(0, 7, 11))
+        save(tmp_path / f"leftImg8bit/train/x/x_{i}_leftImg8bit.png", blocks(0, 90, 200))
+    folder = find_masks(tmp_path)
+    assert {path.split("/")[0] for path in folder.files} == {"gtFine"} and len(folder.files) == 3

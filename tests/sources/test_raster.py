@@ -411,3 +411,16 @@ def test_an_index_beyond_the_palette() -> None:
     black_and_white = (0x000000, 0xFFFFFF)
     assert is_grey_ramp(black_and_white, np.array([[0, 1]]))
     assert not is_grey_ramp(black_and_white, np.array([[0, 1, 3]]))
+
+
+def test_masks_with_foregrounds_of_1_and_of_255(tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / f"a{i}.png", blocks(0, 1, 0))
+        save(tmp_path / f"b{i}.png", blocks(0, 255, 0))
+    _, encoding = look(tmp_path)
+    assert (encoding.kind, encoding.ignored, codes(encoding.issues)) == ("binary", (), {"two-foregrounds"})
+    for name in ("a0.png", "b0.png"):
+        assert (labels(tmp_path, name, encoding) == blocks(0, 1, 0)).all()
+        assert set(read_runs(tmp_path, name, encoding)[0].value.tolist()) == {0, 1}
+    save(tmp_path / "border.png", blocks(0, 1, 255))
+    assert look(tmp_path)[1].ignored == (255,)  # a border, as one mask holds both

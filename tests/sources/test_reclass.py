@@ -86,6 +86,8 @@ def test_colours_and_levels(tmp_path: Path) -> None:
         ({"merge": ("car,truck=",)}, "expected two names or more"),
         ({"merge": ("car,truck=v", "car,tree=w")}, "named more than once"),
         ({"merge": ("car,truck=v",), "exclude": ("car",)}, "named more than once"),
+        ({"merge": ("car,truck=Tree",)}, "there is a class 'Tree' already"),
+        ({"merge": ("car,background=x",)}, "'background' is the background; leave classes out"),
     ],
 )
 def test_what_is_wrong_is_said(masks: Path, options: dict[str, tuple[str, ...]], said: str) -> None:

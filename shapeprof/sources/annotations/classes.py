@@ -55,6 +55,14 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
     reasons = [*_how(found), *table.reasons]
     if not source.instances:
         reasons.append("connected pixels of a class are one object, as asked")
+    asked = {
+        "--invert": options.invert,
+        "--layout": options.layout != "auto",
+        "--pages": options.pages != "auto",
+    }
+    if idle := [name for name, given in asked.items() if given]:
+        text = f"{' and '.join(idle)} changes nothing here: annotations are drawn"
+        table.issues.append(Issue("warning", "option-without-effect", text))
     issues = [*table.issues, *_sample_findings(folder.root, found, source, options.max_pixels)]
     return Encoding(
         kind="annotation",
@@ -100,7 +108,11 @@ def _table(found: AnnotationSet, attribute: str, folder: MaskFolder, options: Re
         if role == IGNORED_CATEGORY:
             table.reasons.append(f"objects of the category '{category.name}' are ignored pixels")
         elif role == 0:
-            table.reasons.append(f"objects of the category '{category.name}' are background")
+            text = (
+                f"objects of the category '{category.name}' are background, as it is called so; if they are meant as "
+                "objects, rename the category"
+            )
+            table.issues.append(Issue("warning", "background-category", text))
         if category.id is not None and class_id != IGNORED_CATEGORY:
             table.raw[category.id] = class_id
     _tell_numbers(found, table)

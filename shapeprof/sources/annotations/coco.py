@@ -110,7 +110,7 @@ def regions(record: Record, key_of: dict[str, str]) -> list[Region]:
 
 
 def _region(item: dict[str, Any], category: str) -> Region:
-    crowd = bool(item.get("iscrowd"))
+    crowd = str(item.get("iscrowd", 0)).strip().lower() in ("1", "1.0", "true")
     found, box = item.get("segmentation"), item.get("bbox")
     if not found:
         return Region(category, None, (ONLY_BOX if box else NO_SHAPE,), crowd)

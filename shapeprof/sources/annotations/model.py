@@ -153,8 +153,11 @@ def file_name_of(value: Any) -> str:
 
 
 def size_of(height: Any, width: Any) -> tuple[int, int] | None:
-    """(rows, columns); None unless both are positive whole numbers."""
-    rows, columns = number_of(height), number_of(width)
+    """(rows, columns); None unless both are positive whole numbers, which may be written as text."""
+    rows, columns = (
+        number_of(int(n) if isinstance(n, str) and n.isascii() and n.isdigit() and len(n) < 10 else n)
+        for n in (height, width)
+    )
     if rows >= 1 and columns >= 1 and rows.is_integer() and columns.is_integer():
         return int(rows), int(columns)
     return None

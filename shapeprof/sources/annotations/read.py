@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from shapeprof.errors import UnreadableMask
@@ -75,8 +77,9 @@ def _size(root: Path, name: str, record: Record, where: str) -> tuple[int, int]:
 
     size = record.size
     if size is None:
-        image = root / name
-        found = header_size(image) or header_size(image_beside(root, where, record.file_name) or image)
+        found = next(
+            (found for image in _images(root, name, record, where) if (found := header_size(image))), None
+        )
         if found is None:
             text = (
                 f"its size is not in {where}, and no image of that name can be opened beside it or in a folder "
@@ -85,6 +88,25 @@ def _size(root: Path, name: str, record: Record, where: str) -> tuple[int, int]:
             raise UnreadableMask(name, "size-unknown", text)
         size = found[::-1]
     return size
+
+
+def _images(root: Path, name: str, record: Record, where: str) -> Iterator[Path]:
+    """Where the image of a record may lie."""
+    yield root / name
+    if beside := image_beside(root, where, record.file_name):
+        yield beside
+
+
+def size_image(root: Path, name: str, source: AnnotationSource) -> str | None:
+    """The image whose header gives the size of a mask, relative to ``root``; None when its document does."""
+    try:
+        _, record, where = _record(root, name, source)
+    except UnreadableMask:
+        return None
+    if record.size is not None:
+        return None
+    images = (image for image in _images(root, name, record, where) if image.is_file())
+    return next((Path(os.path.relpath(image, root)).as_posix() for image in images), None)
 
 
 def _regions(

@@ -11,7 +11,8 @@ from shapeprof.sources.listing.folder import MaskFolder
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
     """The files of every mask, relative and sorted: its own, that which it shares, or those of its folder.
 
-    Masks that are drawn have the document that holds them; of documents of several masks each has all.
+    Masks that are drawn have the document that holds them (of documents of several masks each has all), and the image
+    where only its header tells the size.
     """
     if folder.annotations is not None:
         return _documents(folder)
@@ -27,11 +28,15 @@ def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
 
 
 def _documents(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
+    from shapeprof.sources.annotations.read import size_image
     from shapeprof.sources.annotations.resolve import resolve
 
     assert folder.annotations is not None
     source = folder.annotations.source
-    if not source.per_image:
-        return dict.fromkeys(folder.files, folder.stored)
-    held = {name: resolve(folder.root, name, source) for name in folder.files}
-    return {name: () if found is None else (found[0],) for name, found in held.items()}
+    found = {}
+    for name in folder.files:
+        held = resolve(folder.root, name, source) if source.per_image else None
+        documents = folder.stored if not source.per_image else () if held is None else (held[0],)
+        image = size_image(folder.root, name, source)
+        found[name] = documents if image is None else (*documents, image)
+    return found

@@ -41,7 +41,7 @@ NAME_FILES = (  # read for class names, in this order
 MASK_WORDS = r"(masks?|annotations?|annot|labels?|lbl|gt|groundtruth|ground_truth|seg|segmentation|target)"
 _MASK_WORD = re.compile(rf"[ ._-]?{MASK_WORDS}[a-z0-9 ._-]{{0,12}}", re.IGNORECASE)
 _MASK_FOLDER = re.compile(
-    rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?", re.IGNORECASE
+    rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?|gtfine|gtcoarse", re.IGNORECASE
 )
 _IMAGE_FOLDER = re.compile(r"(images?(tr|ts)?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
@@ -175,8 +175,10 @@ def list_files(root: Path) -> Listing:
         subfolders[:] = sorted(name for name in subfolders if not _is_system(name))
         for name in names:
             path = (at / name).as_posix()
-            whole = os.path.exists(os.path.join(folder, name))  # noqa: PTH110, PTH118 - 3x faster here
-            (hidden if _is_system(name) else files if whole else broken).append(path)
+            place = os.path.join(folder, name)  # noqa: PTH118 - 3x faster here
+            whole = os.path.isfile(place)  # noqa: PTH113
+            strange = not whole and os.path.exists(place)  # noqa: PTH110 - a pipe or a device: reading it may never end
+            (hidden if strange or _is_system(name) else files if whole else broken).append(path)
     return Listing(sorted(files), sorted(hidden), sorted(broken), sorted(closed))
 
 
@@ -407,7 +409,7 @@ def _kind_of_other(path: str) -> str:
 def _skipped_findings(hidden: list[str], broken: list[str], closed: list[str]) -> list[Issue]:
     found = []
     if hidden:
-        text = f"{len(hidden)} hidden or system files and folders are skipped: {some(hidden)}"
+        text = f"{len(hidden)} hidden or system files and folders, or pipes and devices, are skipped: {some(hidden)}"
         found.append(Issue("info", "hidden-files", text))
     if broken:
         text = f"{len(broken)} links lead nowhere: {some(broken)}. Restore their targets or remove them"

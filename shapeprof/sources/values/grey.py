@@ -67,6 +67,8 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
     soft = [observation for observation in seen if observation.is_soft] or _few_blends(seen, options)
     if soft:
         return _snapped(seen, soft, options)
+    if two := _two_foregrounds(seen, values, options):
+        return two
     samples = _small_samples(seen, values)
     ignored = _ignored(values, options)
     exact = [raw for raw in values if raw not in ignored]
@@ -82,6 +84,22 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
     draft.issues += _lossy_findings(seen, draft)
     draft.reasons += _ignored_reason(ignored, exact, options)
     return draft
+
+
+def _two_foregrounds(seen: list[Observation], values: list[int], options: ReadOptions) -> Draft | None:
+    """Binary masks of which some store the foreground as 1 and others as 255: two exports in one folder."""
+    ones, whites = (sum(raw in o.pixels for o in seen) for raw in (1, 255))
+    both = any({1, 255} <= o.pixels.keys() for o in seen)
+    if values != [0, 1, 255] or both or min(ones, whites) < 2 or options.ignore_index != "auto":
+        return None
+    text = (
+        f"the foreground is 1 in {ones} of the masks looked at and 255 in {whites}, and no mask holds both: both are "
+        "read as foreground (--ignore-index 255 says otherwise)"
+    )
+    why = "the only values are 0 and either 1 or 255: background and one foreground class"
+    return Draft(
+        "binary", {0: 0, 1: 1, 255: 1}, reasons=[why], issues=[Issue("warning", "two-foregrounds", text)]
+    )
 
 
 def shown(values: list[int] | tuple[int, ...], limit: int = 8) -> str:
