@@ -392,3 +392,11 @@ def test_encoding_survives_json_and_pickle(tmp_path: Path) -> None:
     read_mask(tmp_path, "a.png", encoding)
     assert len(pickle.dumps(encoding)) < 2000  # no tables travel along
     assert pickle.loads(pickle.dumps(encoding)) == encoding
+
+
+def test_many_values_of_one_file_each_may_be_objects(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        save(tmp_path / f"{i}.png", blocks(0, *(rng.integers(300, 60000, 6).tolist())))
+    assert "maybe-instances" in codes(look(tmp_path)[1].issues)
+    assert look(tmp_path, instances=True)[1].issues == ()

@@ -58,6 +58,16 @@ def test_files_of_one_object_are_one_mask_per_folder(tmp_path: Path) -> None:
     assert Encoding.from_dict(json.loads(json.dumps(encoding.to_dict()))) == encoding
 
 
+@pytest.mark.parametrize("odd", ["size", "empty"])
+def test_one_odd_file_does_not_change_what_files_are(tmp_path: Path, odd: str) -> None:
+    nuclei(tmp_path, *"abcdef")
+    save(tmp_path / "c/x2.png", np.zeros((24, 24)) if odd == "empty" else np.pad(square(8, 8, 6), 1))
+    _, encoding = look(tmp_path)
+    assert encoding.layout == "objects"
+    _, issues = read_mask(tmp_path, "c", encoding)
+    assert codes(issues) == {"empty-object" if odd == "empty" else "object-size-mismatch"}
+
+
 def test_objects_at_another_size(tmp_path: Path) -> None:
     nuclei(tmp_path, "a", "b")
     _, encoding = look(tmp_path)

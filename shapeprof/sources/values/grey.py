@@ -20,6 +20,7 @@ MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told
 MIN_PAIR_STEP = 10  # chosen: of two shades s and 2 s, which ids are more often by chance
 MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
+MANY_IDS = 24  # values from which ids may be those of objects
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
 SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
 SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
@@ -81,9 +82,26 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
             draft = clean
             draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))
     draft.ignored = ignored
-    draft.issues += _lossy_findings(seen, draft)
+    draft.issues += [*_lossy_findings(seen, draft), *_maybe_ids(seen, draft)]
     draft.reasons += _ignored_reason(ignored, exact, options)
     return draft
+
+
+def _maybe_ids(seen: list[Observation], draft: Draft) -> list[Issue]:
+    """A warning when values look like ids of objects: many, and nearly each in one file only."""
+    files = Counter(raw for observation in seen for raw in observation.pixels)
+    once = sum(files[raw] == 1 for raw in draft.mapping)
+    if (
+        draft.kind != "index"
+        or len(draft.mapping) < MANY_IDS
+        or once < INSTANCE_DENSITY * len(draft.mapping) - 1
+    ):
+        return []
+    text = (
+        f"{len(draft.mapping)} values, of which {once} are in only one of the {len(seen)} masks looked at: they look "
+        "like ids of objects, not of classes; if so, say --instances"
+    )
+    return [Issue("warning", "maybe-instances", text)] if len(seen) > 1 else []
 
 
 def _two_foregrounds(seen: list[Observation], values: list[int], options: ReadOptions) -> Draft | None:
