@@ -66,8 +66,9 @@ def prepare() -> None:
     server workers are spawned, and take most of a second to start.
     """
     if _METHOD == "forkserver":
-        from multiprocessing import forkserver  # not on Windows
+        from multiprocessing import forkserver, resource_tracker  # not on Windows
 
+        resource_tracker.ensure_running()  # first: it lets Ctrl-C through again
         forkserver.set_forkserver_preload([f"{__package__}.warm"])
         before = signal.pthread_sigmask(
             signal.SIG_BLOCK, {signal.SIGINT}
