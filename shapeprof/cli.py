@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from .errors import InputError, PairingError, ShapeprofError, UsageError
-from .labelmap import Issue
-from .sources.encoding import MAX_PIXELS
+from .labelmap import MAX_PIXELS, Issue
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.labelmap import MAX_PIXELS, ClassTable, Issue
 from shapeprof.sources.annotations.source import AnnotationSource
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
-MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
 Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "annotation"]
 # What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.encoding import MAX_PIXELS, Pages
+from shapeprof.labelmap import MAX_PIXELS
+from shapeprof.sources.encoding import Pages
 from shapeprof.sources.formats import png, tiff
 from shapeprof.sources.formats.arrays import is_array_file, plane_names, read_plane
 from shapeprof.sources.formats.decoders import decoding

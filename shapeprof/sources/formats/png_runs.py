@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.kernel import grown, kernel
-from shapeprof.sources.encoding import MAX_PIXELS
+from shapeprof.labelmap import MAX_PIXELS
 from shapeprof.sources.formats.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
 
 MAX_SIDE = 10**6  # the most that libpng, which decodes the pixels, reads

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.encoding import MAX_PIXELS, Pages
+from shapeprof.labelmap import MAX_PIXELS
+from shapeprof.sources.encoding import Pages
 from shapeprof.sources.formats.decode import Raster, decode, equal_channels, pack
 from shapeprof.sources.formats.decoders import no_memory
 from shapeprof.sources.formats.members import split_name
