@@ -160,11 +160,9 @@ Pattern = Annotated[
     ),
 ]
 Layout = Annotated[
-    str | None,
+    Literal["auto", "files", "objects", "classes"],
     typer.Option(
-        metavar="files|objects|classes",
         help="What a file holds: a mask, one object of its folder's mask, or the class that its name tells.",
-        show_default="detected",
         rich_help_panel=FILES,
     ),
 ]
@@ -272,6 +270,7 @@ def _root(
 
 @app.command()
 def scan(
+    ctx: typer.Context,
     masks: Masks,
     images: Images = None,
     output: Annotated[
@@ -303,7 +302,7 @@ def scan(
     memory: Memory = 8.0,
     workers: Workers = 0,
     pattern: Pattern = None,
-    layout: Layout = None,
+    layout: Layout = "auto",
     explain_input: Explain = False,
     as_json: Json = False,
 ) -> None:
@@ -313,31 +312,7 @@ def scan(
         from .workers import prepare_for
 
         prepare_for(place, workers)
-    options = _scan_options(
-        {
-            "classes": classes,
-            "background": background,
-            "ignore_index": ignore_index,
-            "instances": instances,
-            "annotations": annotations,
-            "exclude": exclude,
-            "merge": merge,
-            "train_size": train_size,
-            "pattern": pattern,
-            "layout": layout,
-            "invert": invert,
-            "pages": pages,
-            "max_pixels": max_pixels,
-        },
-        sample=sample,
-        floor=floor,
-        survival_sample=survival_sample,
-        survival_best=survival_best,
-        thickness=thickness,
-        group=group,
-        strict=strict,
-        workers=workers,
-    )
+    options = _scan_options(ctx.params)
     thresholds = _thresholds(rules, tolerance)
     if explain_input:
         _explain_input(place, options, as_json)
@@ -381,6 +356,7 @@ def report(
 
 @app.command()
 def export(
+    ctx: typer.Context,
     source: Source,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="New or empty folder for the model.")
@@ -395,6 +371,8 @@ def export(
     background: Background = None,
     ignore_index: Ignore = None,
     instances: Instances = None,
+    exclude: Exclude = None,
+    merge: Merge = None,
     invert: Invert = False,
     pages: Pages = "auto",
     max_pixels: MaxPixels = MAX_PIXELS,
@@ -405,28 +383,19 @@ def export(
     memory: Memory = 8.0,
     workers: Workers = 0,
     pattern: Pattern = None,
-    layout: Layout = None,
+    layout: Layout = "auto",
     as_json: Json = False,
 ) -> None:
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
     thresholds = _thresholds(rules, tolerance)
-    read = {
-        "classes": classes,
-        "background": background,
-        "ignore_index": ignore_index,
-        "instances": instances,
-        "annotations": annotations,
-        "train_size": train_size,
-        "pattern": pattern,
-        "layout": layout,
-        "invert": invert,
-        "pages": pages,
-        "max_pixels": max_pixels,
-    }
-    usual = (None, False, "auto", MAX_PIXELS)
-    asked = any(value not in usual for value in read.values())
     place = _local(source)
-    profile, _ = _profile_of(place, _scan_options(read, workers=workers) if asked else None)
+    typed = _typed_for_reading(ctx)
+    if typed and _is_profile(place):
+        raise UsageError(
+            f"{_safe(str(place))} is a profile: how its masks were read is settled. Give the mask folder to read them "
+            f"with {', '.join(typed)}"
+        )
+    profile, _ = _profile_of(place, _scan_options(ctx.params) if typed else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
 
@@ -485,12 +454,14 @@ def explain(
 # Parsing --------------------------------------------------------------------------------------
 
 
-def _scan_options(read: dict[str, Any], **measuring: Any) -> ScanOptions:
-    """``read``: fields of ``ReadOptions``, as typed."""
+def _scan_options(typed: dict[str, Any]) -> ScanOptions:
+    """The options of a command, by name; what the command does not have keeps its default."""
+    from dataclasses import fields
+
     from .shards import ScanOptions
     from .sources import ReadOptions
 
-    classes = read["classes"]
+    classes = typed["classes"]
     names, file = None, None
     if classes is not None:
         if Path(classes).is_file():
@@ -500,27 +471,38 @@ def _scan_options(read: dict[str, Any], **measuring: Any) -> ScanOptions:
         else:
             raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
     settled = {
+        **typed,
         "classes": names,
         "class_file": file,
-        "background": _raw("--background", read["background"]),
-        "ignore_index": _raws("--ignore-index", read["ignore_index"]),
-        "layout": _layout(read["layout"]),
-        "exclude": tuple(read.get("exclude") or ()),
-        "merge": tuple(read.get("merge") or ()),
+        "background": _raw("--background", typed["background"]),
+        "ignore_index": _raws("--ignore-index", typed["ignore_index"]),
+        "exclude": tuple(typed["exclude"] or ()),
+        "merge": tuple(typed["merge"] or ()),
     }
-    return ScanOptions(ReadOptions(**{**read, **settled}), **measuring)
+    read = ReadOptions(**{field.name: settled[field.name] for field in fields(ReadOptions)})
+    measuring = {field.name: settled[field.name] for field in fields(ScanOptions) if field.name in settled}
+    return ScanOptions(read, **measuring)
+
+
+def _typed_for_reading(ctx: typer.Context) -> list[str]:
+    """The options that were typed and say how masks are read, also those that repeat a default."""
+    from dataclasses import fields
+
+    from .sources import ReadOptions
+
+    names = {field.name for field in fields(ReadOptions)}
+    sources = {
+        p.opts[0]: ctx.get_parameter_source(str(p.name)) for p in ctx.command.params if p.name in names
+    }
+    return [
+        option for option, source in sources.items() if source is not None and source.name == "COMMANDLINE"
+    ]
 
 
 def _raws(option: str, text: str | None) -> Any:
     if text is None or "," not in text:
         return _raw(option, text)
     return tuple(_raw(option, part.strip()) for part in text.split(","))
-
-
-def _layout(text: str | None) -> Any:
-    if text is not None and text not in ("files", "objects", "classes"):
-        raise UsageError(f"--layout {text}: expected files, objects or classes")
-    return text or "auto"
 
 
 def _raw(option: str, text: str | None) -> Any:
@@ -639,17 +621,15 @@ def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Pat
     from .shards import ScanOptions
 
     file = source / "profile.json" if source.is_dir() else source
-    if _is_profile(source) and options is not None:
-        raise UsageError(
-            f"{_safe(str(source))} is a profile: how its masks were read is settled. Give the mask folder to read them "
-            f"with other options (--classes, --background, --ignore-index, --instances, --invert, --pages, "
-            f"--max-pixels, --train-size, --pattern, --layout, --annotations)"
-        )
     if _is_profile(source):
         return profile_file.load(file), file.parent
     out = default_output(source)
     kept = kept_profile(source, options)
     if kept is not None:
+        usual = ScanOptions().arguments()
+        made = [f"{name} {value}" for name, value in kept.arguments.items() if value != usual.get(name)]
+        if options is None and made:
+            typer.echo(f"As in the kept scan of these masks: {_safe(', '.join(made))}.", err=True)
         return kept, out
     typer.echo(f"No up-to-date scan of {_safe(str(source))} is kept: scanning it first.", err=True)
     return _scanned(source, options or ScanOptions(), out)[0], out

@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from .builders import discs, write_set
 
@@ -236,3 +237,26 @@ def test_options_that_say_how_masks_are_stored(tmp_path: Path) -> None:
     assert code == 3 and "--max-pixels" in err and "Traceback" not in err
     code, _, err = run("scan", "masks", "--pages", "books", cwd=tmp_path)
     assert code == 2 and "Traceback" not in err
+
+
+def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read_them_plainly(
+    tmp_path: Path,
+) -> None:
+    two = [mask + (mask & np.eye(256, dtype=np.uint8)) for mask in discs(14, 20, per_image=9)]
+    write_set(tmp_path / "masks", two, images=tmp_path / "images")
+    assert run("scan", "masks", "--sample", "12", "--exclude-class", "class 2", cwd=tmp_path)[0] == 0
+    images = ("--images", tmp_path / "images")
+    code, _, err = run("export", "masks", *images, "-o", tmp_path / "a", cwd=tmp_path)
+    assert (code, err) == (0, "As in the kept scan of these masks: exclude ['class 2'], sample 12.\n")
+    for number, option in enumerate((["--pages", "auto"], ["--no-instances"], ["--no-annotations"])):
+        code, _, err = run("export", "masks", *images, *option, "-o", tmp_path / str(number), cwd=tmp_path)
+        assert code == 0 and err.startswith("No up-to-date scan of masks is kept")
+        assert yaml_classes(tmp_path / str(number)) == ["background", "class 1", "class 2"]
+    merged = ("--merge-classes", "class 1,class 2=thing")
+    assert run("export", "masks", *images, *merged, "-o", tmp_path / "m", cwd=tmp_path)[0] == 0
+    assert yaml_classes(tmp_path / "m") == ["background", "thing"]
+
+
+def yaml_classes(folder: Path) -> list[str]:
+    spec = yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))
+    return [each["name"] for each in spec["classes"]]

@@ -155,7 +155,7 @@ def test_a_pattern_is_kept_with_the_profile(tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "12 of 12 masks have their image" in out
     code, _, err = run("export", "m", "--images", "i", "-o", "net", cwd=tmp_path)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "As in the kept scan of these masks: pattern *_a.png.\n")
     assert "_b" not in (tmp_path / "net" / "dataset.csv").read_text()
     assert run("scan", "m", "--pattern", "*.tif", cwd=tmp_path)[0] == 1
     assert run("scan", "m", "--layout", "heap", cwd=tmp_path)[0] == 2
