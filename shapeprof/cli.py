@@ -598,11 +598,10 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
     """The profile, with what pairing its masks with images finds; shown, not kept."""
     from dataclasses import replace
 
-    from .sources import Encoding, ReadOptions, find_masks, pair, regrouped
+    from .sources import Encoding, masks_again, pair
 
     try:
-        folder = find_masks(masks, ReadOptions.of_files(profile.arguments))
-        folder = regrouped(folder, Encoding.from_dict(profile.encoding))
+        folder = masks_again(masks, profile.arguments, Encoding.from_dict(profile.encoding))
         pairing = pair(folder, images, group_pattern=group)
     except PairingError as error:
         found: tuple[Issue, ...] = (Issue("warning", "images-do-not-match", str(error)),)

@@ -18,7 +18,7 @@ from .errors import InputError, OutputError, PairingError, UnreadableMask
 from .labelmap import Issue, LabelMap
 from .profile import Profile
 from .shards import smallest_hashes
-from .sources import Encoding, MaskFolder, Pair, Pairing, ReadOptions, find_masks, pair, read_whole, regrouped
+from .sources import Encoding, MaskFolder, Pair, Pairing, masks_again, pair, read_whole
 from .spec import InputSpec, SplitSpec
 
 IMAGE_SAMPLE = 64  # images behind mean, std and channel count
@@ -66,8 +66,7 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
         raise InputError(
             f"{root}: the masks of this profile are no longer there; give their folder with --masks"
         )
-    folder = find_masks(root, ReadOptions.of_files(profile.arguments))
-    folder = regrouped(folder, Encoding.from_dict(profile.encoding))
+    folder = masks_again(root, profile.arguments, Encoding.from_dict(profile.encoding))
     pairing = pair(folder, images, group_pattern=group)
     if not pairing.pairs:
         why = "; ".join(issue.message for issue in pairing.issues if issue.severity == "warning")

@@ -17,7 +17,7 @@ from .labelmap import Issue
 from .output import RowWriter, default_output, file_states, folder_state, prepare_output, write_text
 from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
-from .sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, regrouped
+from .sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
 from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards, tidy
 from .workers import number_of_workers, prepare, results, size_of
 
@@ -211,6 +211,6 @@ def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | N
     if not same or profile.tool_version != __version__:
         return None
     encoding = Encoding.from_dict(profile.encoding)
-    folder = regrouped(find_masks(masks, ReadOptions.of_files(profile.arguments)), encoding)
-    states = file_states(_part(folder, profile.arguments.get("sample", 0)), encoding.document)
+    folder = _part(masks_again(masks, profile.arguments, encoding), profile.arguments.get("sample", 0))
+    states = file_states(folder, encoding.document)
     return profile if profile.log.get("state") == folder_state(states) else None

@@ -6,6 +6,7 @@ Importing this loads neither numpy nor OpenCV; the functions that decode do so o
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.runmap import RunMap
@@ -22,6 +23,7 @@ __all__ = [
     "detect",
     "find_masks",
     "is_annotation_document",
+    "masks_again",
     "pair",
     "read_mask",
     "read_runs",
@@ -44,6 +46,11 @@ def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     from shapeprof.sources.layouts import layout
 
     return layout.regrouped(folder, encoding)
+
+
+def masks_again(root: Path, arguments: dict[str, Any], encoding: Encoding) -> MaskFolder:
+    """The masks that an earlier scan read with ``arguments`` (as its profile has them), by the names it gave them."""
+    return regrouped(find_masks(root, ReadOptions.of_files(arguments)), encoding)
 
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:

@@ -9,12 +9,10 @@ import numpy as np
 
 from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
-from shapeprof.sources.detection import detect
-from shapeprof.sources.encoding import Encoding, ReadOptions, hex_colour
-from shapeprof.sources.layouts.layout import regrouped
+from shapeprof.sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask, regrouped
+from shapeprof.sources.encoding import hex_colour
 from shapeprof.sources.layouts.objects import object_files
-from shapeprof.sources.listing.folder import MaskFolder, find_masks, some
-from shapeprof.sources.masks import read_mask
+from shapeprof.sources.listing.folder import some
 from shapeprof.sources.values.survey import Observation, look_at, read_bytes
 
 _FORMATS = (

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from written import blocks, colours, save
 
-from shapeprof.errors import InputError
+from shapeprof.errors import InputError, UsageError
 from shapeprof.report.input import input_to_json, render_input
 from shapeprof.sources import ReadOptions
 from shapeprof.sources.explain import InputReport, explain_input
@@ -104,3 +104,14 @@ def test_hostile_names_print_harmlessly_and_stay_intact(tmp_path: Path) -> None:
     assert text.count("\n") < 40
     data = json.loads(input_to_json(report))
     assert {entry["name"] for entry in data["files"]} == set(report.folder.files)
+
+
+def test_classes_left_out_and_taken_together_are_shown_as_they_are_measured(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", blocks(0, 1, 2, 3))
+    names = ("background", "road", "car", "truck")
+    asked = ReadOptions(classes=names, exclude=("road",), merge=("car,truck=vehicle",))
+    report = explain_input(tmp_path, asked)
+    assert dict(report.readings[0].pixels) == {"background": 288, "vehicle": 288}
+    assert "the class 'road' is left out, as asked" in " ".join(printed(report).split())
+    with pytest.raises(UsageError, match="no class of this name"):
+        explain_input(tmp_path, ReadOptions(exclude=("lorry",)))
