@@ -147,14 +147,14 @@ def dump(profile: Profile) -> str:
         "issues": [asdict(issue) for issue in profile.issues],
         "extremes": extremes_to_json(profile.extremes),
         "void_width": {f"p{p}": number(profile.void_width(p / 100)) for p in (10, 50)},
-        "void_widths": sparse_counts(profile.void_widths),
-        "totals": sparse_tallies(profile.totals),
-        "sample": [[path, sparse_tallies(tallies)] for path, tallies in profile.sample],
+        "void_widths": _sparse_counts(profile.void_widths),
+        "totals": _sparse_tallies(profile.totals),
+        "sample": [[path, _sparse_tallies(tallies)] for path, tallies in profile.sample],
     }
     return json.dumps(data, indent=None, separators=(",", ":"), ensure_ascii=True) + "\n"
 
 
-def sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list[int]]]]:
+def _sparse_tallies(tallies: dict[int, Counts]) -> dict[str, dict[str, list[list[int]]]]:
     """Class id -> part -> [positions, counts], zeros left out."""
     return {str(c): _sparse(tally) for c, tally in sorted(tallies.items())}
 
@@ -172,14 +172,14 @@ def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
     return parts
 
 
-def sparse_counts(values: Counts) -> list[list[int]]:
+def _sparse_counts(values: Counts) -> list[list[int]]:
     """[positions, counts] of what is not 0."""
     at = np.flatnonzero(values)
     return [at.tolist(), values[at].tolist()]
 
 
-def tallies_from_json(data: dict[str, Any]) -> dict[int, Counts]:
-    """The tallies that ``sparse_tallies`` wrote."""
+def _tallies_from_json(data: dict[str, Any]) -> dict[int, Counts]:
+    """The tallies that ``_sparse_tallies`` wrote."""
     return {int(c): _dense(parts) for c, parts in data.items()}
 
 
@@ -260,8 +260,8 @@ def _build(data: dict[str, Any], log: dict[str, Any]) -> Profile:
         pixels=data["pixels"],
         ignored=data["ignored"],
         background_pixels=data["background_pixels"],
-        totals=tallies_from_json(data["totals"]),
-        sample=tuple((path, tallies_from_json(tallies)) for path, tallies in data["sample"]),
+        totals=_tallies_from_json(data["totals"]),
+        sample=tuple((path, _tallies_from_json(tallies)) for path, tallies in data["sample"]),
         extremes=extremes_from_json(data["extremes"]),
         issues=tuple(Issue(**issue) for issue in data["issues"]),
         fingerprint=data["fingerprint"],

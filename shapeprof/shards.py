@@ -23,6 +23,7 @@ MOST_FILES = 64  # of a shard
 MOST_RUNS = (
     1 << 18
 )  # of masks measured at once, unless one has more: about 100 bytes each; more gains no time
+COUNTED = ("read", "empty", "pixels", "ignored", "background_pixels")  # numbers of a result, which add
 SHARDS = 32  # of a smaller set, so that workers and the progress bar have something to do
 
 
@@ -102,7 +103,7 @@ class ShardResult:
         self.issues += other.issues
         self.digests += other.digests
         self.void_widths = self.void_widths + other.void_widths
-        for name in ("read", "empty", "pixels", "ignored", "background_pixels"):
+        for name in COUNTED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def add(self, found: Measurements) -> None:

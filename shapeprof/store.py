@@ -30,12 +30,11 @@ from .labelmap import Issue
 from .metrics.columns import COLUMNS
 from .profile import TALLY_SIZE, Counts
 from .profile_file import extremes_from_json, extremes_to_json
-from .shards import ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
+from .shards import COUNTED, ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
 from .sources import Encoding
 
 _DAY = 86_400.0  # seconds
 _MAGIC = b"shapeprof shard 1 "
-_COUNTS = ("read", "empty", "pixels", "ignored", "background_pixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def _packed(shard: Shard, result: ShardResult) -> bytes:
         "digests": result.digests,
         "void_widths": result.void_widths.tolist(),
         "row_paths": [rows.paths for rows in result.rows],
-        **{name: getattr(result, name) for name in _COUNTS},
+        **{name: getattr(result, name) for name in COUNTED},
     }
     rest = b"\n".join(
         [json.dumps(header).encode(), json.dumps(counts).encode(), tallies + _rows_packed(result)]
@@ -225,7 +224,7 @@ def _unpacked(counts: bytes, packed: bytes) -> ShardResult:
         issues=[Issue(**issue) for issue in data["issues"]],
         digests=[(path, digest) for path, digest in data["digests"]],
         void_widths=np.array(data["void_widths"], np.int64),
-        **{name: data[name] for name in _COUNTS},
+        **{name: data[name] for name in COUNTED},
     )
     if data["row_paths"]:
         with ipc.open_stream(packed[data["tally_bytes"] :]) as reader:

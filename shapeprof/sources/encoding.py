@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from shapeprof.labelmap import MAX_PIXELS, ClassTable, Issue
 from shapeprof.sources.annotations.source import AnnotationSource
@@ -107,58 +107,19 @@ class Encoding:
         return self.new_ids[class_id] if class_id < len(self.new_ids) else class_id
 
     def to_dict(self) -> dict[str, Any]:
-        """The encoding as JSON values."""
-        return {
-            "kind": self.kind,
-            "mapping": [list(pair) for pair in self.mapping],
-            "classes": {"names": list(self.classes.names), "background": self.classes.background},
-            "ignored": list(self.ignored),
-            "instances": self.instances,
-            "equal_channels": self.equal_channels,
-            "step": self.step,
-            "levels": list(self.levels),
-            "palette": [list(pair) for pair in self.palette],
-            "new_ids": list(self.new_ids),
-            "layout": self.layout,
-            "part_ids": [list(pair) for pair in self.part_ids],
-            "divisor": self.divisor,
-            "things": list(self.things),
-            "pages": self.pages,
-            "max_pixels": self.max_pixels,
-            "soft_share": self.soft_share,
-            "document": self.document,
-            "reasons": list(self.reasons),
-            "issues": [_issue_to_dict(issue) for issue in self.issues],
-            "drawing": None if self.drawing is None else self.drawing.to_dict(),
-        }
+        """The encoding as JSON values, by field."""
+        data: dict[str, Any] = _with(list, asdict(self))
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Encoding:
-        """The encoding that ``to_dict`` wrote."""
-        table = data["classes"]
-        return cls(
-            kind=cast(Kind, data["kind"]),
-            mapping=_pairs(data["mapping"]),
-            classes=ClassTable(tuple(table["names"]), table["background"]),
-            ignored=tuple(data["ignored"]),
-            instances=data["instances"],
-            equal_channels=data["equal_channels"],
-            step=data["step"],
-            levels=tuple(data["levels"]),
-            palette=_pairs(data["palette"]),
-            new_ids=tuple(data.get("new_ids", ())),
-            layout=data.get("layout", "files"),
-            part_ids=tuple((str(part), int(id_)) for part, id_ in data.get("part_ids", ())),
-            divisor=data.get("divisor", 0),
-            things=tuple(data.get("things", ())),
-            pages=data.get("pages", ""),
-            max_pixels=data.get("max_pixels", MAX_PIXELS),
-            soft_share=data.get("soft_share", 1.0),
-            document=data.get("document", ""),
-            reasons=tuple(data["reasons"]),
-            issues=tuple(Issue(**issue) for issue in data["issues"]),
-            drawing=AnnotationSource.from_dict(data["drawing"]) if data.get("drawing") else None,
-        )
+        """The encoding that ``to_dict`` wrote; fields that it did not know yet keep their defaults."""
+        fields = _with(tuple, data)
+        fields["classes"] = ClassTable(**fields["classes"])
+        fields["issues"] = tuple(Issue(**issue) for issue in fields["issues"])
+        if drawing := fields.get("drawing"):
+            fields["drawing"] = AnnotationSource(**drawing)
+        return cls(**fields)
 
 
 def hex_colour(packed: int) -> str:
@@ -166,14 +127,8 @@ def hex_colour(packed: int) -> str:
     return f"#{packed:06X}"
 
 
-def _pairs(rows: list[list[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((int(first), int(second)) for first, second in rows)
-
-
-def _issue_to_dict(issue: Issue) -> dict[str, str]:
-    return {
-        "severity": issue.severity,
-        "code": issue.code,
-        "message": issue.message,
-        "path": issue.path,
-    }
+def _with(kind: type[list[Any]] | type[tuple[Any, ...]], value: Any) -> Any:
+    """``value`` with its sequences, at any depth, as lists or as tuples."""
+    if isinstance(value, dict):
+        return {key: _with(kind, item) for key, item in value.items()}
+    return kind(_with(kind, item) for item in value) if isinstance(value, list | tuple) else value

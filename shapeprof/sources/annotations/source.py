@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 Format = Literal["coco", "via", "labelme", "yolo"]
 
@@ -34,19 +34,3 @@ class AnnotationSource:
     def per_image(self) -> bool:
         """Whether every image has a document of its own."""
         return self.format in ("labelme", "yolo")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The source as JSON values."""
-        data = asdict(self)
-        return {
-            **data,
-            "places": [list(pair) for pair in self.places],
-            "classes": [list(pair) for pair in self.classes],
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> AnnotationSource:
-        """The source that ``to_dict`` wrote."""
-        places = tuple((str(where), str(place)) for where, place in data["places"])
-        classes = tuple((str(name), int(class_id)) for name, class_id in data["classes"])
-        return cls(**{**data, "places": places, "classes": classes})
