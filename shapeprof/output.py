@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from .metrics.columns import COLUMNS
 from .shards import ObjectRows
 from .sources import Encoding, MaskFolder, stored_files
 
+STALE = 3600.0  # chosen: seconds without a change from which a temporary file belongs to a process that died
 _OURS = r"(profile\.json|objects\.parquet|log\.json)(\.(\d+\.)?part)?"  # what a scan leaves behind
 
 
@@ -103,6 +105,14 @@ def write_text(path: Path, text: str) -> None:
     with writing(path):
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files in a folder that processes left behind when they died."""
+    for path in folder.glob("*.part"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - STALE:
+                path.unlink()
 
 
 def _temporary(path: Path) -> Path:

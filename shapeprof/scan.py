@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +14,19 @@ from . import __version__, profile_file
 from .errors import NothingMeasurable, UnreadableMask
 from .grouping import group_regex
 from .labelmap import Issue
-from .output import RowWriter, default_output, file_states, folder_state, prepare_output, write_text
+from .output import (
+    RowWriter,
+    default_output,
+    file_states,
+    folder_state,
+    prepare_output,
+    remove_stale,
+    write_text,
+)
 from .profile import Ledger, Profile, part
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
 from .sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
-from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards, tidy
+from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards
 from .workers import number_of_workers, prepare, results, size_of
 
 Progress = Callable[[int, int], None]  # files done, files in all
@@ -88,7 +96,11 @@ def scan_masks(
     profile = replace(profile, log=log)
     write_text(out / "profile.json", profile_file.dump(profile))
     write_text(out / profile_file.LOG_NAME, json.dumps(log) + "\n")
-    tidy(out / "shards", unused)
+    for path in unused:
+        with suppress(OSError):  # a folder of that name, say
+            path.unlink()
+    for place in (out, out / "shards"):
+        remove_stale(place)
     if not profile.totals:
         raise NothingMeasurable(_no_object(masks, profile))
     return profile

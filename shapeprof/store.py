@@ -10,9 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -33,7 +30,6 @@ from .profile_file import extremes_from_json, extremes_to_json
 from .shards import COUNTED, ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
 from .sources import Encoding
 
-_DAY = 86_400.0  # seconds
 _MAGIC = b"shapeprof shard 1 "
 
 
@@ -121,15 +117,6 @@ def restored(stored: Stored) -> ShardResult:
             "Scan again, with -o elsewhere if another scan of these masks goes on"
         )
     return _unpacked(*lines[1:])
-
-
-def tidy(store: Path, unused: Iterable[Path]) -> None:
-    """Remove stored shards that are of no use, and what processes left behind that died a day ago or before."""
-    old = time.time() - _DAY
-    for path in (*unused, *store.glob("*.part")):
-        with suppress(OSError):
-            if path.suffix == ".shard" or path.stat().st_mtime < old:
-                path.unlink()
 
 
 def _packed(shard: Shard, result: ShardResult) -> bytes:

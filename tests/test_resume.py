@@ -200,6 +200,21 @@ def test_a_pipe_and_a_folder_called_like_shards_are_passed_over(masks: Path, tmp
     assert measured(scan_masks(masks, ONE, tmp_path / "out")) == 0
 
 
+def test_what_dead_processes_left_behind_is_removed_and_what_others_write_is_not(
+    masks: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out/shards").mkdir(parents=True)
+    for folder, name in (("out", "objects.parquet.12.part"), ("out/shards", "0123.part")):
+        for age in ("old", "new"):
+            path = tmp_path / folder / (name if age == "old" else name.replace("12", "34"))
+            path.touch()
+            if age == "old":
+                os.utime(path, (1.7e9, 1.7e9))
+    scan_masks(masks, ONE, tmp_path / "out")
+    left = {path.name for path in (tmp_path / "out").rglob("*.part")}
+    assert left == {"objects.parquet.34.part", "0343.part"}
+
+
 def test_two_scans_at_once_write_the_same(masks: Path, tmp_path: Path) -> None:
     both = [start(masks, 1, tmp_path / "out") for _ in range(2)]
     assert [scan.communicate()[1] for scan in both] == [b"", b""]
