@@ -13,6 +13,7 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.sources.encoding import Layout
 from shapeprof.sources.formats.members import split_name
 from shapeprof.sources.listing.folder import MaskFolder, is_image_folder, is_mask_folder
+from shapeprof.sources.listing.words import SPLITS
 from shapeprof.sources.values.survey import read_bytes, sample_order
 
 MAX_CLASSES = 64  # chosen: more folders or endings are no classes
@@ -23,12 +24,12 @@ _SEPARATORS = " ._-"
 _WORDS = re.compile(r"(?=..)[^\W\d_]+([ ._-]+[^\W\d_]+)*")
 _AFTER_NUMBER = re.compile(rf"(.*\d)[{_SEPARATORS}]+([^\W\d_].*)")
 _SAYS_NO_CLASS = """
-    train training val valid validation test testing dev data dataset datasets all new old raw set batch part fold
+    dev data dataset datasets all new old raw set batch part fold
     left right od os lat ap pa cc mlo lcc rcc lmlo rmlo top bottom front back rear up down north south east west
     pre post before after day night flip hflip vflip rot aug augmented orig original final copy real synthetic
     manual auto pred prediction predictions output outputs result results true gt gtfine gtcoarse default png tif tiff
 """  # parts of a set, sides, views and versions
-_NO_CLASSES = frozenset(_SAYS_NO_CLASS.split())
+_NO_CLASSES = frozenset({*SPLITS, *_SAYS_NO_CLASS.split()})
 
 
 @dataclass(frozen=True, slots=True)

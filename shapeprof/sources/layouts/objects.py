@@ -13,6 +13,7 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import Issue, LabelMap
 from shapeprof.sources.encoding import Encoding
 from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, is_image_folder, is_mask_folder, some
+from shapeprof.sources.listing.words import SPLITS
 from shapeprof.sources.values.survey import read_bytes, sample_order
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _OVERLAP = 0.02  # chosen: share of the foreground that may lie in two files of 
 _ONE_PIECE = 0.9  # chosen: share of files whose largest piece holds as much of the foreground
 _ODD = 0.25  # chosen: share of the folders looked at that may hold something odd, such as one file of another size
 SURE = 3.0  # chosen: if files lay anywhere, none of 3 expected pairs would overlap in 5 % of sets
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 
 
 def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
@@ -58,7 +58,9 @@ def holds_objects(folder: MaskFolder) -> float:
 def _says_part(name: str) -> bool:
     """Whether a folder is named for a part of a data set: ``train``, ``val/masks``."""
     parts = PurePosixPath(name).parts
-    return all(part.lower() in _SPLITS or is_mask_folder(part) or is_image_folder(part) for part in parts)
+    return all(
+        part.lower() in {*SPLITS, "dev"} or is_mask_folder(part) or is_image_folder(part) for part in parts
+    )
 
 
 def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:

@@ -7,13 +7,12 @@ from functools import lru_cache
 from posixpath import splitext
 from typing import Literal
 
+from shapeprof.sources.listing.words import IMAGES, MASKS, SPLITS
+
 MATCHED = 0.9  # chosen: share of masks that need an image of their name before images are set aside
 _LEAST = 0.5  # chosen: share of files without a word that masks must explain
-_MASKS = "masks? annotations? annot labels? lbl gt groundtruth ground_truth seg segmentation target manual"
-_IMAGES = "images? imgs? photos? rgb sat orig original input raw"
-_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-_MASK = re.compile("|".join(_MASKS.split()), re.IGNORECASE)
-_IMAGE = re.compile("|".join(_IMAGES.split()), re.IGNORECASE)
+_MASK = re.compile("|".join((*MASKS, "manual")), re.IGNORECASE)
+_IMAGE = re.compile("|".join((*IMAGES, "sat", "orig", "original", "input", "raw")), re.IGNORECASE)
 _FIRST = re.compile(r"([A-Za-z]+)(?:[ ._-]+|(?=\d))(.*\d.*)")
 _LAST = re.compile(r"(.*?)[ ._-]*(?<![A-Za-z])([A-Za-z]+|ground_truth)(?:[ ._-]?\d{1,2})?")
 
@@ -77,7 +76,7 @@ def _role_of_folder(name: str) -> tuple[Role, str]:
     if _MASK.fullmatch(name):
         return "mask", ""
     words = [word for word in re.split(r"[ ._-]+", name) if word]
-    kept = [w for w in words if not (_MASK.fullmatch(w) or _IMAGE.fullmatch(w) or w.lower() in _SPLITS)]
+    kept = [w for w in words if not (_MASK.fullmatch(w) or _IMAGE.fullmatch(w) or w.lower() in SPLITS)]
     masks, images = any(map(_MASK.fullmatch, words)), any(map(_IMAGE.fullmatch, words))
     role: Role = "mask" if masks else "image" if images else "neither"
     return role, "_".join(kept)

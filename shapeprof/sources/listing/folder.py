@@ -18,6 +18,7 @@ from shapeprof.errors import InputError, NothingMeasurable, UsageError
 from shapeprof.labelmap import Issue, Severity
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.formats.members import ARRAY_SUFFIXES
+from shapeprof.sources.listing import words
 from shapeprof.sources.listing.companions import images_by_words
 from shapeprof.sources.listing.forms import one_form
 
@@ -38,12 +39,14 @@ NAME_FILES = (  # read for class names, in this order
     "labelmap.txt",
     "data.yaml",
 )
-MASK_WORDS = r"(masks?|annotations?|annot|labels?|lbl|gt|groundtruth|ground_truth|seg|segmentation|target)"
-_MASK_WORD = re.compile(rf"[ ._-]?{MASK_WORDS}[a-z0-9 ._-]{{0,12}}", re.IGNORECASE)
+_ANY_MASK = f"({'|'.join(words.MASKS)})"
+_MASK_WORD = re.compile(rf"[ ._-]?{_ANY_MASK}[a-z0-9 ._-]{{0,12}}", re.IGNORECASE)
 _MASK_FOLDER = re.compile(
-    rf"{MASK_WORDS}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?|gtfine|gtcoarse", re.IGNORECASE
+    rf"{_ANY_MASK}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?|gtfine|gtcoarse", re.IGNORECASE
 )
-_IMAGE_FOLDER = re.compile(r"(images?(tr|ts)?|imgs?|jpegimages|photos?|rgb|leftimg8bit)", re.IGNORECASE)
+_IMAGE_FOLDER = re.compile(
+    rf"({'|'.join(words.IMAGES)})|images?(tr|ts)|jpegimages|leftimg8bit", re.IGNORECASE
+)
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
 _TABLES = frozenset({".csv", ".tsv", ".yaml", ".yml", ".md", ".toml", ".html", ".pdf"})
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
@@ -234,8 +237,8 @@ def _array_masks(files: list[str], rasters: list[str]) -> list[str]:
 
 def _is_called_mask(path: str) -> bool:
     *folders, name = PurePosixPath(path).parts
-    words = re.split(r"[^a-z]+", name.lower().removesuffix(".gz"))[:-1]
-    return any(map(is_mask_folder, folders)) or any(map(is_mask_folder, words))
+    parts = re.split(r"[^a-z]+", name.lower().removesuffix(".gz"))[:-1]
+    return any(map(is_mask_folder, folders)) or any(map(is_mask_folder, parts))
 
 
 def _extensions(paths: Iterable[str]) -> str:

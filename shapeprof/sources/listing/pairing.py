@@ -13,17 +13,9 @@ from shapeprof.labelmap import Issue
 from shapeprof.sources.listing.affixes import Affixes, Key, learn_affixes
 from shapeprof.sources.listing.companions import WithoutWords
 from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, list_files, some
+from shapeprof.sources.listing.words import SPLITS
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +214,8 @@ def _split(path: str) -> str | None:
     """The split that a folder of ``path`` names, such as ``train`` or ``images_val2017``."""
     for part in PurePosixPath(path).parts[:-1]:
         for word in re.split(r"[^a-z]+", part.lower()):
-            if word in _SPLITS:
-                return _SPLITS[word]
+            if word in SPLITS:
+                return SPLITS[word]
     return None
 
 
