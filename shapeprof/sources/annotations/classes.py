@@ -16,7 +16,7 @@ from shapeprof.sources.annotations.source import IGNORED_CATEGORY, TITLES, Annot
 from shapeprof.sources.annotations.via import attribute_of
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.listing.folder import MaskFolder, some
-from shapeprof.sources.listing.names import ClassNames, find_class_file, read_class_file
+from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
 from shapeprof.sources.values.roles import BACKGROUND_NAMES
 from shapeprof.sources.values.survey import SAMPLE, sample_order
 
@@ -203,14 +203,10 @@ def _labelme_categories(categories: tuple[Category, ...], names: ClassNames | No
 
 def _class_file(folder: MaskFolder, table: _Table) -> ClassNames | None:
     """The names in ``data.yaml``, ``classes.txt`` or the like beside or above the documents."""
-    path, others = find_class_file(MaskFolder(folder.root, folder.stored))
-    if path is None:
-        return None
-    if others:
-        text = f"class names are read from {path}; {len(others)} files of that name differ: {some(map(str, others))}"
-        table.issues.append(Issue("warning", "class-files-differ", text))
-    names = read_class_file(path)
-    table.reasons.append(f"class names are those of {path.name}")
+    names, issues = names_beside(MaskFolder(folder.root, folder.stored))
+    table.issues += issues
+    if names is not None:
+        table.reasons.append(f"class names are those of {names.source}")
     return names
 
 

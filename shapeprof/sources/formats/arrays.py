@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.formats import matlab
+from shapeprof.sources.formats.decoders import check_pixels, too_large
 
 NPY, ZIP, GZIP = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b"
 MATLAB_7_3 = b"MATLAB 7.3"
@@ -130,7 +131,7 @@ def _npz(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
         for key in mask_keys(list(entries)):
             entry = entries[key]
             if entry.file_size > 8 * limit + 2**16:
-                raise _too_large(path, f"{entry.file_size:,} bytes", limit)
+                raise too_large(path, f"{entry.file_size:,} bytes", limit)
             values = _npy(archive.read(entry), path, limit)
             if values.ndim >= 2:
                 arrays[key] = values
@@ -201,20 +202,6 @@ def _unzipped(data: bytes, path: str, most: int) -> bytes:
     """At most ``most`` bytes of a gzip file."""
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         return file.read(most)
-
-
-def check_pixels(shape: tuple[int, ...], path: str, limit: int) -> None:
-    """Raise UnreadableMask when an array of ``shape`` has more than ``limit`` values."""
-    count = 1
-    for n in shape:
-        count *= max(1, int(n))
-    if count > limit:
-        raise _too_large(path, f"an array of {' x '.join(map(str, shape))} values", limit)
-
-
-def _too_large(path: str, seen: str, limit: int) -> UnreadableMask:
-    text = f"it declares {seen}, more than the limit of {limit:,} pixels; split it, or raise the limit (--max-pixels)"
-    return UnreadableMask(path, "too-large", text)
 
 
 def _no_matrix(

@@ -15,7 +15,7 @@ from shapeprof.labelmap import MAX_PIXELS
 from shapeprof.sources.encoding import Pages
 from shapeprof.sources.formats import png, tiff
 from shapeprof.sources.formats.arrays import is_array_file, plane_names, read_plane
-from shapeprof.sources.formats.decoders import decoding
+from shapeprof.sources.formats.decoders import decoding, too_large
 from shapeprof.sources.formats.members import ARRAY_SUFFIXES, split_name
 
 JOINED = ("one-hot", "exclusive")  # what "pages" says of planes that become one mask
@@ -142,11 +142,7 @@ def check_size(width: int, height: int, path: str, limit: int) -> None:
         text = f"it declares {width} x {height} pixels, or stops before it does; export the file again"
         raise UnreadableMask(path, "truncated-file", text)
     if width * height > limit:
-        text = (
-            f"it declares {width} x {height} pixels, more than the limit of {limit:,}; split it into tiles, or raise "
-            "the limit (--max-pixels)"
-        )
-        raise UnreadableMask(path, "too-large", text)
+        raise too_large(path, f"{width} x {height} pixels", limit)
 
 
 def _decode_png(data: bytes, path: str, limit: int) -> Raster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -40,4 +41,17 @@ def decoding(path: str) -> Iterator[None]:
 def no_memory(path: str) -> UnreadableMask:
     """What is said of a mask for which memory does not suffice."""
     text = "reading it takes more memory than there is; split it into tiles, or use fewer --workers"
+    return UnreadableMask(path, "too-large", text)
+
+
+def check_pixels(shape: tuple[int, ...], path: str, limit: int) -> None:
+    """Raise UnreadableMask when a file declares more values than ``limit``; ``shape``: of them, axis by axis."""
+    if math.prod(max(1, int(n)) for n in shape) > limit:
+        raise too_large(path, f"{' x '.join(map(str, shape))} values", limit)
+
+
+def too_large(path: str, seen: str, limit: int) -> UnreadableMask:
+    """What is said of a file that declares more than the limit of pixels."""
+    fix = "split it into tiles, or raise the limit (--max-pixels)"
+    text = f"it declares {seen}, more than the limit of {limit:,}; {fix}"
     return UnreadableMask(path, "too-large", text)

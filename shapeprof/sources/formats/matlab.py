@@ -7,6 +7,7 @@ Reference: MathWorks, MAT-File Format, level 5.
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.errors import UnreadableMask
+from shapeprof.sources.formats.decoders import check_pixels
 
 MAGIC = b"MATLAB 5.0"
 _HEADER = 128  # bytes; the last two say the order of bytes
@@ -89,13 +90,8 @@ def _collect(
             if kind == _MATRIX:
                 _collect(inner, order, f"{name}.{field}", found, path, limit, depth + 1)
     elif flags & 0xFF in _NUMERIC and not flags & _COMPLEX and len(shape) >= 2 and min(shape) >= 1:
-        count = int(np.prod(np.array(shape, object)))
-        if count > limit:
-            text = (
-                f"it declares a matrix of {' x '.join(map(str, shape))} values, more than the limit of {limit:,}; "
-                "split it, or raise the limit (--max-pixels)"
-            )
-            raise UnreadableMask(path, "too-large", text)
+        check_pixels(shape, path, limit)
+        count = math.prod(shape)
         if count > 1:  # a single number is no mask
             found[name] = _values(next(parts), order)[:count].reshape(shape, order="F")
 

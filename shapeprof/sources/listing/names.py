@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from shapeprof.errors import InputError
-from shapeprof.sources.listing.folder import NAME_FILES, MaskFolder
+from shapeprof.labelmap import Issue
+from shapeprof.sources.listing.folder import NAME_FILES, MaskFolder, some
 
 _LEVELS_ABOVE = 2  # dataset/train/masks finds dataset/classes.txt
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
@@ -49,8 +51,24 @@ _EXPECTED = (
 )
 
 
-def find_class_file(folder: MaskFolder) -> tuple[Path | None, list[Path]]:
-    """(the file that names the classes, further ones of another content), in or above the folder."""
+def names_beside(folder: MaskFolder) -> tuple[ClassNames | None, list[Issue]]:
+    """The names in a file in or above the folder, and a finding where others like it differ.
+
+    Raises:
+        InputError: the file holds none.
+    """
+    path, others = _class_file(folder)
+    if path is None:
+        return None, []
+    issues = []
+    if others:
+        text = f"class names are read from {path}; {len(others)} files of that name differ: {some(map(str, others))}"
+        issues.append(Issue("warning", "class-files-differ", text))
+    return replace(read_class_file(path), source=os.path.relpath(path, folder.root)), issues
+
+
+def _class_file(folder: MaskFolder) -> tuple[Path | None, list[Path]]:
+    """(the file that names the classes, further ones of another content)."""
     places = sorted({PurePosixPath(path).parent.as_posix() for path in folder.files})[:64]
     # Every folder between the masks and the root may hold the file: root/train, root, and two above.
     inside = {folder.root / part for place in places for part in _ancestry(place)}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
-
 from shapeprof.errors import UsageError
 from shapeprof.labelmap import ClassTable, Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
 from shapeprof.sources.listing.folder import MaskFolder, some
 from shapeprof.sources.listing.known_sets import known_names
-from shapeprof.sources.listing.names import ClassNames, find_class_file, read_class_file
+from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
 from shapeprof.sources.values.grey import Draft
 
 MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their number
@@ -42,18 +39,13 @@ def _sourced_names(draft: Draft, folder: MaskFolder, options: ReadOptions) -> Cl
         return read_class_file(options.class_file)
     if draft.instances:
         return None  # a file that names classes says nothing about objects
-    path, others = find_class_file(folder)
-    if path is None:
-        top = max((class_id for raw, class_id in draft.mapping.items() if raw != 255), default=0)
-        known = known_names(folder, top) if draft.kind in ("index", "palette", "instance") else None
-        return None if known is None else ClassNames(known[0], by_value=dict(enumerate(known[1])))
-    if others:
-        text = (
-            f"class names are read from {path}; {len(others)} files of that name differ: "
-            f"{some(map(str, others))}"
-        )
-        draft.issues.append(Issue("warning", "class-files-differ", text))
-    return replace(read_class_file(path), source=os.path.relpath(path, folder.root))
+    names, issues = names_beside(folder)
+    draft.issues += issues
+    if names is not None or draft.kind not in ("index", "palette", "instance"):
+        return names
+    top = max((class_id for raw, class_id in draft.mapping.items() if raw != 255), default=0)
+    known = known_names(folder, top)
+    return None if known is None else ClassNames(known[0], by_value=dict(enumerate(known[1])))
 
 
 def _count(draft: Draft, names: ClassNames | None) -> int:
