@@ -74,15 +74,9 @@ def plan_of(options: argparse.Namespace, training: dict[str, Any], folder: Path)
         name = "cuda" if torch.cuda.is_available() else "cpu"
     elif name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no CUDA device; use --device cpu")
-    for field in ("batch", "steps", "seed"):
-        if isinstance(training[field], bool) or not isinstance(training[field], int):
-            raise InputError(f"spec.yaml: training.{field} {training[field]!r} is no whole number")
-    sides = training["crop"]
-    if not isinstance(sides, list) or len(sides) != 2 or not all(isinstance(n, int) and n > 0 for n in sides):
-        raise InputError(f"spec.yaml: training.crop {sides!r}; expected rows and columns, as [256, 256]")
     if options.lr is not None and not 0 < options.lr < math.inf:
         raise InputError(f"--lr {options.lr}: expected a positive number")
-    crop = options.crop or list(sides)
+    crop = options.crop or training["crop"]
     if len(crop) > 2:
         raise InputError(f"--crop takes one side, or rows and columns; got {len(crop)} numbers")
     steps = options.steps or training["steps"]

@@ -31,7 +31,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "split": ("validation_share", "source", "seed"),
 }
-NUMBERS = ("learning_rate", "weight_decay", "clip_norm", "foreground_share")  # of the training block
+# Of the training block:
+NUMBERS = ("learning_rate", "weight_decay", "clip_norm", "foreground_share")
+WHOLE_NUMBERS = ("batch", "steps", "seed")
 IDENTITY = ("classes", "ignore_index", "input", "model")  # what a checkpoint is bound to
 
 
@@ -58,11 +60,7 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: schema_version {spec['schema_version']}; this trainer reads {SCHEMA_VERSION}"
         )
-    for name in NUMBERS:
-        try:
-            spec["training"][name] = float(spec["training"][name])  # YAML 1.1 reads 1e-3 as text
-        except (TypeError, ValueError):
-            raise InputError(f"{path}: training.{name} {spec['training'][name]!r} is no number") from None
+    _check_training(spec["training"], f"{path}: training")
     return dict(spec)
 
 
@@ -77,6 +75,25 @@ def _check_fields(block: object, fields: tuple[str, ...], where: str) -> None:
             )
     if missing := [name for name in fields if name not in block]:
         raise InputError(f"{where} lacks {', '.join(missing)}")
+
+
+def _check_training(training: dict[str, Any], where: str) -> None:
+    """Numbers are numbers afterwards."""
+    for name in NUMBERS:
+        try:
+            training[name] = float(training[name])  # YAML 1.1 reads 1e-3 as text
+        except (TypeError, ValueError):
+            raise InputError(f"{where}.{name} {training[name]!r} is no number") from None
+    for name in WHOLE_NUMBERS:
+        if not _is_whole(training[name]):
+            raise InputError(f"{where}.{name} {training[name]!r} is no whole number")
+    crop = training["crop"]
+    if not isinstance(crop, list) or len(crop) != 2 or not all(_is_whole(n) and n > 0 for n in crop):
+        raise InputError(f"{where}.crop {crop!r}; expected rows and columns, as [256, 256]")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def digest(spec: dict[str, Any]) -> str:

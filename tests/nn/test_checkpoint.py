@@ -41,6 +41,10 @@ def test_another_spec_or_file_is_refused(tmp_path: Path) -> None:
     for name in ("b.pt", "c.pt"):
         with pytest.raises(InputError, match=f"{name} can't be read as a checkpoint"):
             restore(tmp_path / name, build(spec), spec)
+    for content in ([1], {"state_dict": {}}):
+        torch.save(content, tmp_path / "d.pt")
+        with pytest.raises(InputError, match=r"d\.pt is no checkpoint of train\.py"):
+            restore(tmp_path / "d.pt", build(spec), spec)
 
 
 def test_longer_training_does_not_change_the_digest(tmp_path: Path) -> None:

@@ -209,3 +209,5 @@ def test_an_unknown_loss_is_refused(kind: str) -> None:
         TrainingSpec(crop=(64, 64), batch=2, steps=2, loss=kind)
     with pytest.raises(ValueError, match="pixel share"):
         SegmentationLoss("weighted-ce", IGNORE)
+    with pytest.raises(ValueError, match=r"training\.loss 5 is no text; known: ce, weighted-ce"):
+        terms_of(5)  # type: ignore[arg-type]

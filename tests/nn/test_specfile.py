@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,23 @@ def test_numbers_that_yaml_reads_as_text(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("learning_rate: 1e-3", "learning_rate: fast"))
     with pytest.raises(InputError, match=r"training\.learning_rate 'fast' is no number"):
         read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("seed", "a", "training.seed 'a' is no whole number"),
+        ("steps", 1.5, "training.steps 1.5 is no whole number"),
+        ("batch", True, "training.batch True is no whole number"),
+        ("crop", 96, "training.crop 96; expected rows and columns, as [256, 256]"),
+        ("crop", [96, 0], "training.crop [96, 0]; expected rows and columns"),
+        ("crop", [96, 96, 96], "training.crop [96, 96, 96]; expected rows and columns"),
+    ],
+)
+def test_values_of_the_wrong_type_are_named(tmp_path: Path, field: str, value: object, said: str) -> None:
+    training = model_spec(NETWORKS["plain"]).to_dict()["training"] | {field: value}
+    with pytest.raises(InputError, match=re.escape(f"spec.yaml: {said}")):
+        read_spec(written(tmp_path, training=training))
 
 
 def test_files_that_are_no_spec(tmp_path: Path) -> None:
