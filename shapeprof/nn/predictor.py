@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     weights = options.weights or folder / "runs" / "last" / "best.pt"
     if not weights.is_file():
         raise InputError(f"{weights} is missing: run train.py first, or name a checkpoint with --weights")
-    images = list(_images(options.images))
+    images = list(_images(options.images, overlays=not options.no_overlay))
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no CUDA device; use --device cpu")
     cuda = options.device == "cuda" or (options.device == "auto" and torch.cuda.is_available())
@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
         _write(target, classes)
         if not options.no_overlay:
             painted = overlay(image, classes, colours, spec["background"])
-            _write(target.with_name(f"{target.stem}_overlay.png"), painted[:, :, ::-1])
+            _write(_overlay_path(target), painted[:, :, ::-1])
         bar.show(number)
     bar.clear()
     print(
@@ -115,7 +115,7 @@ def overlay(
     return mixed
 
 
-def _images(given: list[Path]) -> Iterator[tuple[Path, Path]]:
+def _images(given: list[Path], *, overlays: bool) -> Iterator[tuple[Path, Path]]:
     """(image, the path of its class map in the results): where stems clash, the suffix stays in the name."""
     found: list[tuple[Path, Path]] = []
     for path in given:
@@ -133,12 +133,18 @@ def _images(given: list[Path]) -> Iterator[tuple[Path, Path]]:
         target = relative.with_suffix(".png")
         if stems[relative.with_suffix("")] > 1:
             target = relative.with_name(f"{relative.name}.png")
-        if target in taken:
+        written = {target, _overlay_path(target)} if overlays else {target}
+        if clash := sorted(written & taken):
             raise InputError(
-                f"{image}: another image has this path; give their common folder instead of each"
+                f"{image}: {clash[0]} is written for another image; give their common folder instead of each, or "
+                "rename one"
             )
-        taken.add(target)
+        taken |= written
         yield image, target
+
+
+def _overlay_path(target: Path) -> Path:
+    return target.with_name(f"{target.stem}_overlay.png")
 
 
 def _write(path: Path, pixels: NDArray[Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,6 +241,25 @@ def test_images_are_predicted_with_an_overlay(folder: Path, tmp_path: Path) -> N
     assert "2 class maps" in result.stdout and not list((tmp_path / "two").rglob("*_overlay.png"))
 
 
+def test_no_image_overwrites_the_results_of_another(folder: Path, tmp_path: Path) -> None:
+    if not (folder / "runs/trial/best.pt").exists():
+        assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
+    weights = ("--weights", str(folder / "runs/trial/best.pt"))
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "a.bmp", "b.png"):
+        shutil.copy(folder / "image 0.png", tmp_path / "in" / name)  # read by content, whatever the suffix
+    result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--no-overlay", *weights)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.bmp.png", "a.png.png", "b.png"]
+
+    shutil.copy(folder / "image 0.png", tmp_path / "in/b_overlay.png")  # as the overlay of b.png is named
+    result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "none"), *weights)
+    assert result.returncode == 1 and "b_overlay.png is written for another image" in result.stderr
+    assert not (tmp_path / "none").exists()
+    result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "maps"), "--no-overlay", *weights)
+    assert result.returncode == 0 and (tmp_path / "maps/b_overlay.png").exists()
+
+
 def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> None:
     write(find_emitter("pytorch")(spec()), tmp_path)
     image = str(folder / "image 0.png")
@@ -248,7 +268,7 @@ def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> No
         ((str(tmp_path / "gone"), "--weights", str(folder / "spec.yaml")), "gone: no such image or folder"),
         ((str(tmp_path / "nn"), "--weights", str(folder / "spec.yaml")), "holds no images"),
         ((image, "--weights", str(folder / "spec.yaml")), "can't be read as a checkpoint"),
-        ((image, image, "--weights", str(folder / "spec.yaml")), "another image has this path"),
+        ((image, image, "--weights", str(folder / "spec.yaml")), "is written for another image"),
     ):
         result = predict(tmp_path, *options)
         assert result.returncode == 1
