@@ -70,9 +70,8 @@ def prepare() -> None:
 
         resource_tracker.ensure_running()  # first: it lets Ctrl-C through again
         forkserver.set_forkserver_preload([f"{__package__}.warm"])
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, {signal.SIGINT}
-        )  # Ctrl-C is not the server's affair
+        # Ctrl-C is not the server's affair:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
         finally:

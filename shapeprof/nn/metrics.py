@@ -73,9 +73,8 @@ class ShapeScores:
         self.classes, self.ignore_index, self.background = classes, ignore_index, background
         self.boundary = np.zeros((classes, 2), np.int64)  # pixels in both boundaries, in either
         self.objects = np.zeros((classes, 3), np.int64)  # matched, in the prediction, in the truth
-        self.lines = np.zeros(
-            (classes, 4)
-        )  # predicted line: px in the truth, px; true line: px predicted, px
+        # Of the predicted line: px in the truth, px; of the true one: px predicted, px.
+        self.lines = np.zeros((classes, 4))
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add one image: ``prediction`` and ``target`` (H, W), integer class ids."""
@@ -111,12 +110,10 @@ class ShapeScores:
         The harmonic mean of the shares of the predicted centre line in the truth and of the true one in the prediction.
         Centre lines are morphological skeletons (Lantuéjoul). Reference: Shit et al. 2021.
         """
-        precision, sensitivity = (_ratio(self.lines[:, k], self.lines[:, k + 1]) for k in (0, 2))
-        one_is_empty = np.isnan(precision) != np.isnan(sensitivity)
-        with np.errstate(invalid="ignore"):
-            score = _ratio(2 * precision * sensitivity, precision + sensitivity)
-        either = (precision == 0) | (sensitivity == 0) | one_is_empty
-        return np.where(either, 0.0, score)
+        found, predicted, covered, true = self.lines.T
+        # 2 P S / (P + S) of P = found / predicted and S = covered / true; 0 where one mask has no line
+        score = _ratio(2 * found * covered, found * true + covered * predicted)
+        return np.where(np.isnan(score) & (predicted + true > 0), 0.0, score)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
