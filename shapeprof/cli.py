@@ -398,6 +398,7 @@ def export(
     profile, _ = _profile_of(place, _scan_options(ctx.params) if typed else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
+    from .report.terminal import SEVERITIES
 
     root = masks or (None if _is_profile(place) else place)
     with _progress("Writing masks") as progress:
@@ -415,11 +416,12 @@ def export(
         typer.echo(exporter.to_json(result))
         return
     for issue in result.issues:
-        mark = "!!" if issue.severity == "error" else " !" if issue.severity == "warning" else " ·"
-        typer.echo(f"{mark} {_safe(issue.path + ': ' if issue.path else '')}{_safe(issue.message)}", err=True)
+        mark, where = SEVERITIES[issue.severity][0], f"{issue.path}: " if issue.path else ""
+        typer.echo(f"{mark} {_safe(where + issue.message)}", err=True)
     for line in exporter.describe(result):
         typer.echo(_safe(line))
-    typer.echo(f"Next  python {_safe(str(output / 'train.py'))}" if result.pairs else "")
+    if result.pairs:
+        typer.echo(f"Next  python {_safe(str(output / 'train.py'))}")
 
 
 @app.command()

@@ -53,7 +53,7 @@ def render_input(report: InputReport) -> RenderableType:
 
 
 def _finding(issue: Issue) -> Text:
-    mark, style = next((mark, style) for level, mark, style in SEVERITIES if level == issue.severity)
+    mark, style = SEVERITIES[issue.severity]
     where = f"{printable(issue.path)}: " if issue.path else ""
     return Text(f"{mark} ", style=style).append(f"{where}{printable(issue.message, _LONGEST)}", style="")
 

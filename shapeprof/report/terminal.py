@@ -44,13 +44,12 @@ KINDS = {
 # Forward GMAC of training per second, its backward pass included in the time. CPU: whole runs on two
 # Xeon cores reached 11 to 27, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.
 CPU_GMACS, GPU_GMACS = 20.0, 5000.0 / 3
-CROWDED, FEW = (
-    0.2,
-    10,
-)  # chosen: share of a class's objects from which crowding is noted; objects from which it is
+CROWDED = 0.2  # chosen: share of a class's objects from which crowding is noted
+FEW = 10  # chosen: objects of a class from which it is
 NESTED = 0.5  # share of a class in holes of another from which nesting is noted
 LINED = 0.5  # chosen: share of a class's outline that ignored pixels line from which it is noted
-SEVERITIES = (("error", "!!", "bold red"), ("warning", " !", "yellow"), ("info", " ·", "dim"))
+# Marks and styles, most severe first.
+SEVERITIES = {"error": ("!!", "bold red"), "warning": (" !", "yellow"), "info": (" ·", "dim")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +364,7 @@ def _findings(profile: Profile, place: Place) -> Iterator[RenderableType]:
     grouped: dict[tuple[str, str], list[Issue]] = {}
     for issue in profile.issues:
         grouped.setdefault((issue.severity, issue.code), []).append(issue)
-    for severity, mark, style in SEVERITIES:
+    for severity, (mark, style) in SEVERITIES.items():
         for (level, _), issues in grouped.items():
             if level == severity:
                 yield _indented(_finding(issues, mark, style))
