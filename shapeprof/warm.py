@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
-import zlib
 from pathlib import Path
 
 import cv2
@@ -13,7 +11,6 @@ from numpy.typing import NDArray
 
 from .shards import ScanOptions, Shard
 from .sources import detect, find_masks
-from .sources.formats.png import SIGNATURE
 from .store import measure_and_keep
 
 
@@ -27,21 +24,12 @@ def _mask() -> NDArray[np.uint8]:
     return mask
 
 
-def _png(mask: NDArray[np.uint8]) -> bytes:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    header = struct.pack(">IIBBBBB", mask.shape[1], mask.shape[0], 8, 0, 0, 0, 0)
-    rows = zlib.compress(np.pad(mask, ((0, 0), (1, 0))).tobytes())
-    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
 def warm() -> None:
     """Measure the mask as a scan would."""
     cv2.setNumThreads(1)  # a fork of a process that has used OpenCV's threads would wait for them for ever
     options = ScanOptions()
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "mask.png").write_bytes(_png(_mask()))
+        cv2.imwrite(str(Path(name) / "mask.png"), _mask())
         folder = find_masks(Path(name))
         encoding, files = detect(folder, options.read), folder.files
         shard = Shard(
