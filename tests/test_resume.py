@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from shapeprof import store as shard_store
@@ -265,6 +266,24 @@ def test_a_full_disk_is_a_clear_error(masks: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match=r"\.part: can't be written \(No space left.*goes on"):
         measure_and_keep(_shards(masks, store=tmp_path)[0])
+
+
+def test_a_disk_that_is_full_at_the_objects_is_one_too(
+    masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "out"
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(OutputError, match=r"objects\.parquet: can't be written"),
+    ):
+        patch.setattr(pq.ParquetWriter, "write_table", full)
+        scan_masks(masks, ONE, out)
+    assert not list(out.glob("objects*")) and not (out / "profile.json").exists()
+    scan_masks(masks, ONE, out)
+    assert outputs(out) == fresh(masks, tmp_path / "fresh")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

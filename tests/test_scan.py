@@ -55,6 +55,19 @@ def test_a_copy_elsewhere_scans_to_the_same_profile(masks: Path, tmp_path: Path)
     assert (tmp_path / "a/profile.json").read_bytes() == (tmp_path / "b/profile.json").read_bytes()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_mask_that_vanishes_during_the_scan_is_told(masks: Path, tmp_path: Path, workers: int) -> None:
+    def vanish(done: int, total: int) -> None:
+        if not done:
+            (masks / "004.png").unlink()
+
+    profile = scan_masks(masks, ScanOptions(workers=workers), tmp_path / "out", progress=vanish)
+    assert (profile.ledger.files, profile.ledger.read, profile.ledger.unreadable) == (14, 13, 1)
+    assert [(i.severity, i.code) for i in profile.issues if i.path == "004.png"] == [
+        ("error", "missing-file")
+    ]
+
+
 def test_the_ledger_closes(masks: Path, tmp_path: Path) -> None:
     (masks / "broken.png").write_bytes((masks / "000.png").read_bytes()[:90])
     (masks / "letter.png").write_text("dear sir")

@@ -84,6 +84,22 @@ def test_crowds_are_ignored_or_objects_as_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flag", "crowd"), [(1, True), ("1", True), ("0", False), (0, False), (True, True), ("false", False)]
+)
+def test_the_flag_of_a_crowd_may_be_text(tmp_path: Path, flag: object, crowd: bool) -> None:
+    write(tmp_path / "labels.json", coco([polygon(0, 0, 10, iscrowd=flag)]))
+    labels = drawn(*look(tmp_path), "a.jpg")[0]
+    assert (labels == (255 if crowd else 1)).sum() == 100
+
+
+def test_sizes_may_be_text(tmp_path: Path) -> None:
+    document = coco([polygon(0, 0, 10)])
+    document["images"][0] |= {"height": "20", "width": "30"}
+    write(tmp_path / "labels.json", document)
+    assert drawn(*look(tmp_path), "a.jpg")[0].shape == (20, 30)
+
+
+@pytest.mark.parametrize(
     ("bad", "why"),
     [
         ({"segmentation": [[1, 1, 5, 5]]}, "fewer than 3 points (1)"),
