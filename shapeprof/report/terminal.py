@@ -91,26 +91,22 @@ def _indented(part: RenderableType) -> RenderableType:
     return Padding(part, (0, 0, 0, 2))
 
 
-def _header(profile: Profile, place: Place) -> Text:
+def _header(profile: Profile, place: Place) -> RenderableType:
     ledger = profile.ledger
     views = profile.classes()
     objects = sum(v.measured for v in views)
     took = f" in {duration(place.seconds)}" if place.seconds >= 1 else ""
     line = f"{plural(ledger.read, 'mask')} read{took}: {KINDS[profile.encoding['kind']]}; "
     line += f"{plural(objects, 'object')} measured in {plural(len(views), 'class')}."
-    text = Text(line)
-    for reason in profile.encoding["reasons"]:
-        text.append(f"\n  {printable(reason)}", style="dim")
+    details = [printable(reason) for reason in profile.encoding["reasons"]]
     failed = (
         f"{plural(ledger.unreadable, 'file')} could not be read" if ledger.unreadable else "Nothing failed"
     )
     empty = f", {plural(ledger.empty, 'mask')} without any object" if ledger.empty else ""
     sizes = sorted(profile.sizes)
     size = f"{sizes[0][1]}x{sizes[0][0]}" + (f" to {sizes[-1][1]}x{sizes[-1][0]}" if len(sizes) > 1 else "")
-    text.append(
-        f"\n  {failed}{empty}; {plural(len(sizes), 'size')}, {size} px (width x height).", style="dim"
-    )
-    return text
+    details.append(f"{failed}{empty}; {plural(len(sizes), 'size')}, {size} px (width x height).")
+    return Group(Text(line), *(_indented(Text(detail, style="dim")) for detail in details))
 
 
 def _answer(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
