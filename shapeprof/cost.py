@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .spec import EncoderSpec, NetworkSpec
+from .spec import AsppSpec, EncoderSpec, NetworkSpec, PpmSpec
 
 FLOAT_BYTES = 4
 STATES = 4  # float32 values kept per parameter: weight, gradient, and AdamW's two moments
@@ -100,18 +100,19 @@ def convolutions(
 ) -> Iterator[Convolution]:
     """Every convolution for an input of ``size`` (rows, columns), a multiple of the output stride."""
     knobs, at = network.decoder, _Grid(size)
-    encoder = list(_encoder(network.encoder, channels, at))
-    yield from encoder
-    features = _feature_widths(network.encoder)
+    assert isinstance(network.encoder, EncoderSpec)
+    yield from _encoder(network.encoder, channels, at)
+    features = dict(network.encoder.features)  # of equal strides, the deepest
     stride: int = network.encoder.output_stride
     width = network.encoder.widths[-1]
     if network.context:
-        yield from _context(network, at)
+        yield from _context(network.context, width, stride, at)
         width = network.context.channels
     while stride > knobs.logit_stride:
         stride //= 2
         skip = features[stride] if stride in knobs.skip_strides else 0
-        yield from _decoder_level(stride, (width, skip, knobs.channels), at)
+        reduced = min(skip, knobs.skip_channels or knobs.channels)
+        yield from _decoder_level(stride, (width, skip, reduced, knobs.channels), at)
         width = knobs.channels
     yield at(stride, "head.0", width, knobs.channels, 3)
     yield at(stride, "head.1", knobs.channels, classes, 1, norm=False)
@@ -139,38 +140,31 @@ class _Grid:
         return Convolution(name, inputs, outputs, kernel, rows, columns, **more)  # type: ignore[arg-type]
 
 
-def _stem(encoder: EncoderSpec) -> tuple[tuple[int, int], ...]:
-    """``(stride reached, width)`` of the stem's convolutions."""
-    if encoder.stem_stride == 4:
-        return (2, max(1, encoder.widths[0] // 2)), (4, encoder.widths[0])
-    return ((encoder.stem_stride, encoder.widths[0]),)
-
-
-def _feature_widths(encoder: EncoderSpec) -> dict[int, int]:
-    """Channels of the deepest features at every stride."""
-    return dict(_stem(encoder)) | dict(zip(encoder.stage_strides, encoder.widths, strict=True))
-
-
 def _encoder(encoder: EncoderSpec, channels: int, at: _Grid) -> Iterator[Convolution]:
     width, stride, dilation = channels, 1, 1
-    for i, (reached, outputs) in enumerate(_stem(encoder)):
+    for i, (reached, outputs) in enumerate(encoder.features[: -len(encoder.blocks)]):
         yield at(reached, f"encoder.stem.{i}", width, outputs, 3, stride=reached // stride)
         width, stride = outputs, reached
     layout = zip(encoder.stage_strides, encoder.stage_dilations, encoder.widths, encoder.blocks, strict=True)
     for i, (reached, dilated, outputs, blocks) in enumerate(layout):
         for j in range(blocks):
             name, step = f"encoder.stages.{i}.{j}", reached // stride
-            yield at(reached, f"{name}.first", width, outputs, 3, stride=step, dilation=dilation)
-            yield at(reached, f"{name}.second", outputs, outputs, 3, dilation=dilated)
+            unit = encoder.multi_grid[j] if encoder.multi_grid and i == len(encoder.blocks) - 1 else 1
+            yield at(reached, f"{name}.first", width, outputs, 3, stride=step, dilation=unit * dilation)
+            yield at(reached, f"{name}.second", outputs, outputs, 3, dilation=unit * dilated)
             if step > 1 or width != outputs:
                 yield at(reached, f"{name}.shortcut", width, outputs, 1, stride=step)
             width, stride, dilation = outputs, reached, dilated
 
 
-def _context(network: NetworkSpec, at: _Grid) -> Iterator[Convolution]:
-    context, stride, inputs = network.context, network.encoder.output_stride, network.encoder.widths[-1]
-    assert context is not None
+def _context(context: AsppSpec | PpmSpec, inputs: int, stride: int, at: _Grid) -> Iterator[Convolution]:
     width = context.channels
+    if isinstance(context, PpmSpec):
+        for i, bins in enumerate(context.bins):
+            yield Convolution(f"context.branches.{i}", inputs, width, 1, rows=bins, columns=bins, norm=False)
+        joined = inputs + len(context.bins) * width
+        yield at(stride, "context.project", joined, width, 3, joined=True)
+        return
     yield at(stride, "context.branches.0", inputs, width, 1)
     for i, rate in enumerate(context.rates, start=1):
         yield at(stride, f"context.branches.{i}", inputs, width, 3, dilation=rate)
@@ -180,10 +174,9 @@ def _context(network: NetworkSpec, at: _Grid) -> Iterator[Convolution]:
     yield at(stride, "context.project", branches * width, width, 1, joined=True)
 
 
-def _decoder_level(stride: int, widths: tuple[int, int, int], at: _Grid) -> Iterator[Convolution]:
-    """``widths``: of the coarser level, of the skip (0: none) and of the level itself."""
-    inputs, skip, outputs = widths
-    reduced = min(skip, outputs)
+def _decoder_level(stride: int, widths: tuple[int, int, int, int], at: _Grid) -> Iterator[Convolution]:
+    """``widths``: of the coarser level, of the skip (0: none) before and after its reduction, of the level itself."""
+    inputs, skip, reduced, outputs = widths
     if skip:
         yield at(stride, f"levels.{stride}.reduce", skip, reduced, 1)
     yield at(stride, f"levels.{stride}.fuse.0", inputs + reduced, outputs, 3, joined=True)

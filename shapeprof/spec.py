@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .errors import SpecError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Stride = Literal[1, 2, 4, 8, 16, 32]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -23,6 +23,14 @@ Count = Annotated[int, Field(ge=1)]
 
 LOSS_TERMS = ("ce", "weighted-ce", "focal", "ohem", "dice", "tversky", "cldice")  # of nn/losses.py
 LOSS_PATTERN = "^({0})([+]({0}))*$".format("|".join(LOSS_TERMS))
+
+# Families of pretrained encoders (model_type of transformers) and the fields of its config that are needed here.
+BACKBONE_FAMILIES = {
+    "resnet": ("depths", "hidden_sizes", "embedding_size", "layer_type"),
+    "convnext": ("depths", "hidden_sizes"),
+    "swin": ("depths", "embed_dim", "num_heads", "window_size"),
+    "dinov2": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
+}
 
 DesignName = Literal["auxiliary-head", "skip", "dilated", "skip+dilated", "default"]
 
@@ -61,17 +69,20 @@ class InputSpec(_Block):
 
 
 class EncoderSpec(_Block):
-    """A residual encoder of basic blocks: a stem, then one stage per entry of ``blocks``.
+    """A residual encoder of basic blocks, trained from scratch: a stem, then one stage per entry of ``blocks``.
 
     The first stage runs at stride 4 (at the stem's stride if that is larger than 4 would allow),
     each later one halves the resolution until ``output_stride``; from there on stages keep the
-    stride and double their dilation instead.
+    stride and double their dilation instead. ``multi_grid`` multiplies the dilation of the last
+    stage's blocks, one factor each (Chen et al. 2017, DeepLabv3); empty: 1 for all.
     """
 
+    kind: Literal["residual"] = "residual"
     blocks: tuple[Count, ...] = (2, 2, 2, 2)
     widths: tuple[Count, ...] = (64, 128, 256, 512)
     stem_stride: Literal[1, 2, 4] = 4
     output_stride: Literal[4, 8, 16, 32] = 32
+    multi_grid: tuple[Count, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> EncoderSpec:
@@ -82,7 +93,20 @@ class EncoderSpec(_Block):
                 f"output stride {self.output_stride} needs more stages than {len(self.blocks)}: "
                 f"these reach stride {self.deepest_stride}"
             )
+        if self.multi_grid and len(self.multi_grid) != self.blocks[-1]:
+            raise ValueError(
+                f"multi-grid {self.multi_grid} needs one factor for each of the last stage's {self.blocks[-1]} blocks"
+            )
         return self
+
+    @property
+    def features(self) -> tuple[tuple[int, int], ...]:
+        """``(stride, channels)`` of every feature map, shallow to deep: the stem's, then the stages'."""
+        first = self.widths[0]
+        stem = (
+            ((2, max(1, first // 2)), (4, first)) if self.stem_stride == 4 else ((self.stem_stride, first),)
+        )
+        return (*stem, *zip(self.stage_strides, self.widths, strict=True))
 
     @property
     def deepest_stride(self) -> int:
@@ -102,24 +126,108 @@ class EncoderSpec(_Block):
         return tuple(max(1, first * 2**i // self.output_stride) for i in range(len(self.blocks)))
 
 
-class ContextSpec(_Block):
+class BackboneSpec(_Block):
+    """A published encoder, built by Hugging Face ``transformers``, with its pretrained weights or without.
+
+    ResNet and ConvNeXt reach smaller output strides by dilation. Swin has output stride 32. DINOv2 cuts the image
+    into patches of one size: the image is enlarged or shrunk so that a patch covers ``output_stride`` px, and there
+    are no finer features.
+    """
+
+    kind: Literal["backbone"] = "backbone"
+    name: str  # where its weights are published: "microsoft/resnet-50"
+    pretrained: bool = True  # False: random weights, and nothing is fetched
+    config: dict[str, Any]  # of transformers: model_type, and what differs from its defaults
+    output_stride: Literal[4, 8, 16, 32] = 32
+    multi_grid: tuple[Count, ...] = ()  # of ResNets: as in a residual encoder
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BackboneSpec:
+        family = self.config.get("model_type")
+        needed = BACKBONE_FAMILIES.get(str(family))
+        if needed is None:
+            raise ValueError(f"config.model_type is {family!r}; known: {', '.join(BACKBONE_FAMILIES)}")
+        if missing := [name for name in needed if name not in self.config]:
+            raise ValueError(f"config of a {family} lacks {', '.join(missing)}")
+        if family == "swin" and self.output_stride != 32:
+            raise ValueError(f"a Swin can't be dilated to output stride {self.output_stride}; it has 32")
+        if self.multi_grid and (family != "resnet" or len(self.multi_grid) != self.config["depths"][-1]):
+            raise ValueError(
+                f"multi-grid {self.multi_grid} needs a ResNet and one factor per block of its last stage"
+            )
+        return self
+
+    @property
+    def family(self) -> str:
+        """The kind of network: a ``model_type`` of transformers."""
+        return str(self.config["model_type"])
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of every stage."""
+        match self.family:
+            case "swin":
+                return tuple(self.config["embed_dim"] * 2**i for i in range(len(self.config["depths"])))
+            case "dinov2":
+                return (self.config["hidden_size"],)
+            case _:
+                return tuple(self.config["hidden_sizes"])
+
+    @property
+    def stage_strides(self) -> tuple[int, ...]:
+        """Stride of every stage's output, with ``output_stride`` respected."""
+        if self.family == "dinov2":
+            return (self.output_stride,)
+        return tuple(min(4 * 2**i, self.output_stride) for i in range(len(self.widths)))
+
+    @property
+    def stage_dilations(self) -> tuple[int, ...]:
+        """Dilation of every stage: 1 until the output stride is reached, then 2, 4, ..."""
+        if self.family == "dinov2":
+            return (1,)
+        return tuple(max(1, 4 * 2**i // self.output_stride) for i in range(len(self.widths)))
+
+    @property
+    def features(self) -> tuple[tuple[int, int], ...]:
+        """``(stride, channels)`` of every feature map, shallow to deep; a ResNet's stem has stride 2."""
+        stem = ((2, self.config["embedding_size"]),) if self.family == "resnet" else ()
+        return (*stem, *zip(self.stage_strides, self.widths, strict=True))
+
+
+Encoder = Annotated[EncoderSpec | BackboneSpec, Field(discriminator="kind")]
+
+
+class AsppSpec(_Block):
     """Atrous spatial pyramid pooling (ASPP) after the encoder: 1x1, one 3x3 per rate, image pooling."""
 
+    kind: Literal["aspp"] = "aspp"
     rates: tuple[Count, ...] = (6, 12, 18)
     channels: Count = 128
     image_pooling: bool = True
+
+
+class PpmSpec(_Block):
+    """Pyramid pooling module (PPM) after the encoder: means over ``bins`` x ``bins`` cells, joined by a 3x3."""
+
+    kind: Literal["ppm"] = "ppm"
+    bins: tuple[Count, ...] = (1, 2, 3, 6)
+    channels: Count = 128
+
+
+ContextSpec = Annotated[AsppSpec | PpmSpec, Field(discriminator="kind")]
 
 
 class DecoderSpec(_Block):
     """From the encoder's output to the logits: doubles the resolution until ``logit_stride``.
 
     At every stride in ``skip_strides`` the encoder's features of that stride are joined in
-    (long skip connections).
+    (long skip connections), reduced by a 1x1 to ``skip_channels`` at most; None: to ``channels``.
     """
 
     logit_stride: Stride = 4
     skip_strides: tuple[Stride, ...] = ()
     channels: Count = 64
+    skip_channels: Count | None = None
 
 
 class HeadSpec(_Block):
@@ -132,7 +240,7 @@ class HeadSpec(_Block):
 class NetworkSpec(_Block):
     """Every knob of the one network family. ``nn/network.py`` builds exactly this."""
 
-    encoder: EncoderSpec = EncoderSpec()
+    encoder: Encoder = EncoderSpec()
     context: ContextSpec | None = None
     decoder: DecoderSpec = DecoderSpec()
     auxiliary_heads: tuple[HeadSpec, ...] = ()  # on encoder stages, by stride
@@ -171,10 +279,9 @@ class NetworkSpec(_Block):
         return self
 
 
-def skip_strides_of(encoder: EncoderSpec) -> tuple[int, ...]:
+def skip_strides_of(encoder: EncoderSpec | BackboneSpec) -> tuple[int, ...]:
     """Strides at which ``encoder`` has features finer than its output: the stem's and the stages'."""
-    stem = (2, 4) if encoder.stem_stride == 4 else (encoder.stem_stride,)
-    strides = sorted({*stem, *encoder.stage_strides})
+    strides = sorted({stride for stride, _ in encoder.features})
     return tuple(s for s in strides if s < encoder.output_stride)
 
 
@@ -190,12 +297,14 @@ def design_name(network: NetworkSpec) -> DesignName:
 
 
 class DerivedSpec(_Block):
-    """What follows from the network and the crop; counted, not chosen."""
+    """What follows from the network and the crop; counted, not chosen. None: all of the image is seen."""
 
     parameters: Count
     macs: Count  # multiply-accumulates of one crop, forward, evaluation
-    receptive_field: Count  # theoretical, encoder and context, px
-    effective_receptive_field: Annotated[float, Field(gt=0)]  # at initialisation, encoder and context, px
+    receptive_field: Count | None  # theoretical, encoder and context, px
+    effective_receptive_field: (
+        Annotated[float, Field(gt=0)] | None
+    )  # at initialisation, encoder and context, px
     input_multiple: Count  # sizes are padded to a multiple of this, inside the network
     memory_gb: Annotated[float, Field(gt=0)]  # estimated, training, one batch, float32
 
@@ -205,14 +314,27 @@ class TrainingSpec(_Block):
 
     crop: tuple[Count, Count]  # rows, columns, px at training scale
     batch: Count
+    accumulate: Count = 1  # batches whose gradients one step adds up
     steps: Count
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    encoder_rate: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of it for a pretrained encoder
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     warmup_steps: Annotated[int, Field(ge=0)] = 200
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     foreground_share: Share = 0.5  # of the crops, centred on a pixel of a class drawn evenly
     horizontal_flip: bool = True
     vertical_flip: bool = True
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (
+        1.0,
+        1.0,
+    )  # random resizing, range
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0  # brightness and contrast change by up to this share
+    ema: Annotated[float, Field(ge=0, lt=1)] = (
+        0.0  # decay of the averaged weights that are scored and kept; 0: none
+    )
+    patience: Annotated[int, Field(ge=0)] = (
+        0  # evaluations without a better mean IoU that end training; 0: none do
+    )
     loss: Annotated[str, Field(pattern=LOSS_PATTERN)] = "ce+dice"  # terms joined by +, none twice
     seed: int = 0
 
@@ -221,6 +343,8 @@ class TrainingSpec(_Block):
         terms = self.loss.split("+")
         if len(set(terms)) < len(terms):
             raise ValueError(f"loss {self.loss!r} names a term twice")
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale {self.scale}: the first factor must be the smaller one")
         return self
 
 
@@ -261,8 +385,11 @@ class Provenance(_Block):
 class ModelSpec(_Block):
     """The whole document."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     design: DesignName
+    task: Literal["multi-class", "multi-label"] = (
+        "multi-class"  # multi-label: a pixel may belong to several classes
+    )
     classes: tuple[ClassSpec, ...]
     background: int | None
     ignore_index: int = 255
@@ -276,8 +403,11 @@ class ModelSpec(_Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelSpec:
-        if [c.id for c in self.classes] != list(range(len(self.classes))) or len(self.classes) < 2:
-            raise ValueError("classes need ids 0, 1, 2, ... in order, and at least two of them")
+        fewest = 2 if self.task == "multi-class" else 1
+        if [c.id for c in self.classes] != list(range(len(self.classes))) or len(self.classes) < fewest:
+            raise ValueError(f"classes need ids 0, 1, 2, ... in order, and at least {fewest} of them")
+        if self.task == "multi-label" and self.background is not None:
+            raise ValueError("multi-label has no background: a pixel there belongs to no class")
         if self.design != design_name(self.model) and self.design != "default":
             raise ValueError(f"design is {self.design!r}, but the knobs make {design_name(self.model)!r}")
         return self
@@ -289,7 +419,7 @@ class ModelSpec(_Block):
 
     def digest(self) -> str:
         """BLAKE2b (16 bytes, hex) of everything that defines the network: what a checkpoint is bound to."""
-        part = self.model_dump(mode="json", include={"classes", "ignore_index", "input", "model"})
+        part = self.model_dump(mode="json", include={"task", "classes", "ignore_index", "input", "model"})
         return hashlib.blake2b(json.dumps(part, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

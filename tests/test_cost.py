@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shapeprof.cost import cost, effective_receptive_field, padded_size
-from shapeprof.spec import ContextSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec
+from shapeprof.spec import AsppSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec
 
 torch = pytest.importorskip("torch")
 
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
 
 SMALL = (8, 8, 16, 24)
-CONTEXT = ContextSpec(rates=(2, 4), channels=16)
+CONTEXT = AsppSpec(rates=(2, 4), channels=16)
 RESNET18 = EncoderSpec()
 
 NETWORKS = {
@@ -47,7 +47,7 @@ NETWORKS = {
     ),
     "three stages behind a stem of stride 2, no image pooling": NetworkSpec(
         encoder=EncoderSpec(blocks=(1, 3, 2), widths=(8, 16, 16), stem_stride=2, output_stride=16),
-        context=ContextSpec(rates=(3,), channels=8, image_pooling=False),
+        context=AsppSpec(rates=(3,), channels=8, image_pooling=False),
         decoder=DecoderSpec(logit_stride=4, skip_strides=(4,), channels=12),
     ),
     "ResNet-18 with skips": NetworkSpec(decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8, 16))),

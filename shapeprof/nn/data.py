@@ -9,6 +9,7 @@ that the number of workers changes nothing.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +211,8 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         self.pairs, self.reader, self.training = pairs, Reader(spec), spec["training"]
         self.crop, self.count, self.seed = crop, count, seed % 2**32
         self.order: tuple[int, NDArray[np.int64]] | None = None  # the epoch and its order of the pairs
+        mean, std = (torch.tensor(spec["input"][name])[:, None, None] for name in ("mean", "std"))
+        self.mean, self.std = mean, std
         ids = range(len(spec["classes"]))
         self.foreground = np.array([c for c in ids if c != spec["background"]], np.int32)
 
@@ -229,10 +232,31 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         image, labels = self.reader.native(self.pair_of(index))
         size = self.reader.training_size((labels.shape[0], labels.shape[1]))
         image, labels = resize_image(image, size), resize_labels(labels, size)
+        window = self._window(rng)
         oversample = rng.random() < self.training["foreground_share"]
-        origin = crop_origin(labels, self.crop, rng, foreground=self.foreground if oversample else None)
-        image, labels = cut(image, labels, origin, self.crop, self.reader.ignore_index)
+        origin = crop_origin(labels, window, rng, foreground=self.foreground if oversample else None)
+        image, labels = cut(image, labels, origin, window, self.reader.ignore_index)
+        image, labels = resize_image(image, self.crop), resize_labels(labels, self.crop)
         for axis, name in enumerate(("vertical_flip", "horizontal_flip")):
             if self.training[name] and rng.random() < 0.5:
                 image, labels = np.flip(image, axis), np.flip(labels, axis)
-        return self.reader.tensor(image), torch.from_numpy(labels.astype(np.int64))
+        tensor = self._jittered(self.reader.tensor(image), rng)
+        return tensor, torch.from_numpy(labels.astype(np.int64))
+
+    def _window(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Rows and columns that become a crop: the crop's divided by a factor drawn evenly on a log scale."""
+        low, high = self.training["scale"]
+        factor = math.exp(rng.uniform(math.log(low), math.log(high))) if low < high else low
+        return max(1, round(self.crop[0] / factor)), max(1, round(self.crop[1] / factor))
+
+    def _jittered(self, image: Tensor, rng: np.random.Generator) -> Tensor:
+        """``image`` (C, h, w), normalised, with its values and then its contrast times 1 - jitter .. 1 + jitter."""
+        share = self.training["jitter"]
+        if not share:
+            return image
+        brightness, contrast = rng.uniform(1 - share, 1 + share, 2)
+        black = -self.mean / self.std  # of value 0
+        image = black + (image - black) * brightness
+        middle = image.mean(dim=(1, 2), keepdim=True)
+        varied: Tensor = middle + (image - middle) * contrast
+        return varied.float()

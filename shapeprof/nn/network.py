@@ -1,9 +1,9 @@
-"""The network: residual encoder, optional context, decoder with optional long skips, heads.
+"""The network: encoder, optional context, decoder with optional long skips, heads.
 
 One family; ``spec.yaml`` holds every knob and ``build`` makes exactly what it says.
 
     image -> encoder ------------------> context -> decoder ----> head -> logits
-               |  features at strides      (ASPP)      ^   |
+               |  features at strides   (ASPP, PPM)    ^   |
                |---- long skips (1x1) -----------------'   '-> deep supervision  (training only)
                '---- auxiliary heads                                             (training only)
 
@@ -13,7 +13,7 @@ He et al. 2016, Deep residual learning: basic blocks. He et al. 2019, Bag of tri
 Long, Shelhamer, Darrell 2015, FCN; Ronneberger et al. 2015, U-Net: long skips.
 Chen et al. 2017, Rethinking atrous convolution (DeepLabv3): output stride by dilation, ASPP.
 Chen et al. 2018, DeepLabv3+: low-level features reduced by a 1x1 before they are joined.
-Zhao et al. 2017, PSPNet: auxiliary head. Lee et al. 2015; Isensee et al. 2021: deep supervision.
+Zhao et al. 2017, PSPNet: pyramid pooling, auxiliary head. Lee et al. 2015; Isensee et al. 2021: deep supervision.
 Wu, He 2018, Group normalization. He et al. 2015, Delving deep into rectifiers: initialisation.
 
 Shapes are ``(N, C, H, W)`` float32; s is the encoder's output stride, and "/4" reads "at stride 4".
@@ -28,6 +28,9 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from . import backbone
+from .backbone import Backbone
 
 Norm = Callable[[int], nn.Module]
 Knobs = Mapping[str, Any]  # one block of spec.yaml
@@ -45,28 +48,36 @@ class TrainingOutput(NamedTuple):
     ]  # same shape; auxiliary heads first, then deep supervision, in the spec's order
 
 
-def build(spec: Knobs) -> SegmentationNetwork:
+def build(spec: Knobs, *, pretrained: bool = False) -> SegmentationNetwork:
     """The network that ``spec`` (the dictionary in spec.yaml) describes, freshly initialised.
+
+    Args:
+        spec: the whole dictionary.
+        pretrained: start from published weights if the spec's encoder has any (they may be fetched): to train. A
+            network whose weights come from a checkpoint needs none.
 
     Raises:
         ValueError: if the knobs don't fit each other.
+        InputError: a pretrained encoder can't be built or its weights can't be had.
     """
     check(spec["model"])
-    return SegmentationNetwork(spec["model"], int(spec["input"]["channels"]), len(spec["classes"]))
+    channels, classes = int(spec["input"]["channels"]), len(spec["classes"])
+    return SegmentationNetwork(spec["model"], channels, classes, pretrained=pretrained)
 
 
 def check(model: Knobs) -> None:
     """Refuse knobs that can't be built, with the values that can."""
-    knobs, decoder = model["encoder"], model["decoder"]
-    if len(knobs["blocks"]) != len(knobs["widths"]):
-        raise ValueError(f"encoder.blocks {knobs['blocks']} and widths {knobs['widths']} differ in length")
-    stride = knobs["output_stride"]
-    stages = [s for s, _ in stage_layout(knobs)]
-    if stages[-1] != stride:
-        raise ValueError(f"encoder.output_stride {stride} can't be reached: the stages run at {stages}")
+    decoder, context, stride = model["decoder"], model["context"], model["encoder"]["output_stride"]
+    pretrained = model["encoder"]["kind"] == "backbone"
+    strides, first_stage = backbone.layout(model["encoder"]) if pretrained else _checked(model["encoder"])
+    stages = strides[first_stage:]
     if decoder["logit_stride"] > stride:
         raise ValueError(f"decoder.logit_stride {decoder['logit_stride']} exceeds the output stride {stride}")
-    skips = [s for s in {*stem_strides(knobs), *stages} if decoder["logit_stride"] <= s < stride]
+    values = [] if context is None else context["bins"] if context["kind"] == "ppm" else context["rates"]
+    if odd := [n for n in values if not isinstance(n, int) or n < 1]:
+        name = "bins" if context["kind"] == "ppm" else "rates"
+        raise ValueError(f"context.{name} {values}: {odd[0]!r} is no whole number from 1 on")
+    skips = [s for s in set(strides) if decoder["logit_stride"] <= s < stride]
     levels = decoder_strides(stride, decoder["logit_stride"])
     for name, wanted, possible in (
         ("decoder.skip_strides", decoder["skip_strides"], skips),
@@ -75,6 +86,20 @@ def check(model: Knobs) -> None:
     ):
         if wrong := set(wanted) - set(possible):
             raise ValueError(f"{name}: no features at stride {min(wrong)}; possible: {sorted(set(possible))}")
+
+
+def _checked(knobs: Knobs) -> tuple[list[int], int]:
+    """Strides of a residual encoder's features, and the index of its first stage."""
+    if len(knobs["blocks"]) != len(knobs["widths"]):
+        raise ValueError(f"encoder.blocks {knobs['blocks']} and widths {knobs['widths']} differ in length")
+    grid = knobs["multi_grid"]
+    if grid and len(grid) != knobs["blocks"][-1]:
+        raise ValueError(f"encoder.multi_grid {grid}: the last stage has {knobs['blocks'][-1]} blocks")
+    stem, stages = stem_strides(knobs), [s for s, _ in stage_layout(knobs)]
+    if stages[-1] != knobs["output_stride"]:
+        wanted = knobs["output_stride"]
+        raise ValueError(f"encoder.output_stride {wanted} can't be reached: the stages run at {stages}")
+    return [*stem, *stages], len(stem)
 
 
 def stem_strides(encoder: Knobs) -> tuple[int, ...]:
@@ -148,14 +173,22 @@ class BasicBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Stem, then stages of basic blocks. Returns the features of every stem convolution and stage."""
+    """Stem, then stages of basic blocks. Returns the features of every stem convolution and stage.
+
+    Attributes:
+        widths: channels of every feature map that ``forward`` returns.
+        strides: their strides.
+        first_stage: index of the first that is a stage's.
+        multiple: of which the image's sides must be multiples.
+    """
 
     def __init__(self, channels: int, knobs: Knobs, norm: Norm) -> None:
         super().__init__()
         widths, layout = tuple(knobs["widths"]), stage_layout(knobs)
         stem = (max(1, widths[0] // 2), widths[0]) if knobs["stem_stride"] == 4 else (widths[0],)
-        self.widths = stem + widths  # channels of every feature map that forward returns
+        self.widths = stem + widths
         self.strides = stem_strides(knobs) + tuple(stride for stride, _ in layout)
+        self.first_stage, self.multiple = len(stem), int(knobs["output_stride"])
         self.stem = nn.ModuleList()
         width, stride, dilation = channels, 1, 1
         for outputs, reached in zip(stem, stem_strides(knobs), strict=True):
@@ -163,12 +196,14 @@ class Encoder(nn.Module):
             width, stride = outputs, reached
         self.stages = nn.ModuleList()
         for outputs, count, (reached, dilated) in zip(widths, knobs["blocks"], layout, strict=True):
-            grids = (dilation, dilated)
-            first = BasicBlock(width, outputs, norm, stride=reached // stride, dilations=grids)
-            grids = (dilated, dilated)
-            rest = (BasicBlock(outputs, outputs, norm, stride=1, dilations=grids) for _ in range(count - 1))
-            self.stages.append(nn.Sequential(first, *rest))
-            width, stride, dilation = outputs, reached, dilated
+            last = len(self.stages) == len(widths) - 1
+            units = (last and knobs["multi_grid"]) or [1] * count  # factors of the blocks' dilations
+            blocks = nn.Sequential()
+            for unit in units:
+                grids = (unit * dilation, unit * dilated)
+                blocks.append(BasicBlock(width, outputs, norm, stride=reached // stride, dilations=grids))
+                width, stride, dilation = outputs, reached, dilated
+            self.stages.append(blocks)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         features = []
@@ -177,14 +212,17 @@ class Encoder(nn.Module):
             features.append(x)
         return features
 
-    def at(self, stride: int, *, stages_only: bool = False) -> int:
-        """Index of the deepest features at ``stride``; ``stages_only``: of a stage other than the last."""
-        first, last = (len(self.stem), len(self.strides) - 1) if stages_only else (0, len(self.strides))
-        return max(i for i in range(first, last) if self.strides[i] == stride)
+
+def _deepest_at(encoder: Encoder | Backbone, stride: int, *, stages_only: bool = False) -> int:
+    """Index of the deepest features at ``stride``; ``stages_only``: of a stage other than the last."""
+    first, last = (
+        (encoder.first_stage, len(encoder.strides) - 1) if stages_only else (0, len(encoder.strides))
+    )
+    return max(i for i in range(first, last) if encoder.strides[i] == stride)
 
 
-class Context(nn.Module):
-    """Atrous spatial pyramid pooling: a 1x1, a 3x3 per rate, the mean of the image; then a 1x1 over all.
+class AtrousPyramid(nn.Module):
+    """Atrous spatial pyramid pooling (ASPP): a 1x1, a 3x3 per rate, the mean of the image; then a 1x1 over all.
 
     The image's mean has a bias instead of a norm: it is one value per image and channel, of which
     a batch norm can't take statistics (torch refuses at batch 1; at batch 2 they are noise).
@@ -208,12 +246,36 @@ class Context(nn.Module):
         return out
 
 
-class DecoderLevel(nn.Module):
-    """Double the resolution, join the encoder's features of that stride if there are any, two 3x3s."""
+class PyramidPooling(nn.Module):
+    """Pyramid pooling (PPM): means over grids of b x b cells, a 1x1 each, enlarged and joined; then a 3x3 over all.
 
-    def __init__(self, inputs: int, skip: int, outputs: int, norm: Norm) -> None:
+    The means have a bias instead of a norm, as in ``AtrousPyramid``: they are b x b values per image and channel.
+    """
+
+    def __init__(self, inputs: int, knobs: Knobs, norm: Norm) -> None:
         super().__init__()
-        reduced = min(skip, outputs)  # skip 0: nothing to join at this level
+        width, self.bins = knobs["channels"], tuple(knobs["bins"])
+        self.branches = nn.ModuleList(nn.Conv2d(inputs, width, 1) for _ in self.bins)
+        self.project = conv_norm(inputs + len(self.bins) * width, width, 3, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        views = [x]
+        for bins, branch in zip(self.bins, self.branches, strict=True):
+            mean = F.relu(branch(F.adaptive_avg_pool2d(x, bins)))  # (N, width, bins, bins)
+            views.append(F.interpolate(mean, x.shape[2:], mode="bilinear", align_corners=False))
+        out: Tensor = self.project(torch.cat(views, dim=1))  # (N, width, H/s, W/s)
+        return out
+
+
+class DecoderLevel(nn.Module):
+    """Double the resolution, join the encoder's features of that stride if there are any, two 3x3s.
+
+    ``skip`` is the channels of those features (0: none), reduced by a 1x1 to at most ``reduced``.
+    """
+
+    def __init__(self, inputs: int, skip: int, reduced: int, outputs: int, norm: Norm) -> None:
+        super().__init__()
+        reduced = min(skip, reduced)
         self.reduce = conv_norm(skip, reduced, 1, norm) if skip else None
         first = conv_norm(inputs + reduced, outputs, 3, norm)
         self.fuse = nn.Sequential(first, conv_norm(outputs, outputs, 3, norm))
@@ -231,39 +293,50 @@ class SegmentationNetwork(nn.Module):
 
     ``forward`` returns ``TrainingOutput`` in training mode and the logits alone in evaluation.
     Inside, the image is padded at the right and the bottom by replication, to a multiple of the
-    output stride and to at least 2 x 2 features (batch norm needs more than one value).
+    output stride (of the encoder's multiple) and to at least 2 x 2 features (batch norm needs more than one value).
     """
 
-    def __init__(self, model: Knobs, channels: int, classes: int) -> None:
+    def __init__(self, model: Knobs, channels: int, classes: int, *, pretrained: bool = False) -> None:
         super().__init__()
         norm: Norm = nn.BatchNorm2d if model["norm"] == "batch" else group_norm
         knobs = model["decoder"]
-        self.multiple: int = model["encoder"]["output_stride"]
-        self.encoder = Encoder(channels, model["encoder"], norm)
+        self.encoder: Encoder | Backbone
+        if model["encoder"]["kind"] == "backbone":
+            self.encoder = Backbone(
+                channels, model["encoder"], pretrained=pretrained, frozen=norm is group_norm
+            )
+        else:
+            self.encoder = Encoder(channels, model["encoder"], norm)
         width = self.encoder.widths[-1]
         self.context = None
         if model["context"] is not None:
-            self.context = Context(width, model["context"], norm)
+            context = PyramidPooling if model["context"]["kind"] == "ppm" else AtrousPyramid
+            self.context = context(width, model["context"], norm)
             width = model["context"]["channels"]
         self.levels = nn.ModuleList()
         self.skips: list[int | None] = []  # per level, index of the features that it joins
-        strides = decoder_strides(self.multiple, knobs["logit_stride"])
+        strides = decoder_strides(model["encoder"]["output_stride"], knobs["logit_stride"])
+        reduced = knobs["skip_channels"] or knobs["channels"]
         for stride in strides:
-            skip = self.encoder.at(stride) if stride in knobs["skip_strides"] else None
+            skip = _deepest_at(self.encoder, stride) if stride in knobs["skip_strides"] else None
             joined = 0 if skip is None else self.encoder.widths[skip]
-            self.levels.append(DecoderLevel(width, joined, knobs["channels"], norm))
+            self.levels.append(DecoderLevel(width, joined, reduced, knobs["channels"], norm))
             self.skips.append(skip)
             width = knobs["channels"]
         self.head = _head(width, knobs["channels"], classes, norm)
         self._add_training_heads(model, strides, classes, norm)
-        self.apply(_initialise)
+        for part in self.children():
+            if not isinstance(part, Backbone):  # which has weights of its own
+                part.apply(_initialise)
         for head in (self.head, *self.auxiliary_heads, *self.deep_supervision):
             nn.init.normal_(head[-1].weight, std=CLASSIFIER_STD)
 
     def _add_training_heads(self, model: Knobs, strides: list[int], classes: int, norm: Norm) -> None:
         width = model["decoder"]["channels"]
         auxiliary, deep = model["auxiliary_heads"], model["deep_supervision"]
-        self.auxiliary_from = [self.encoder.at(head["stride"], stages_only=True) for head in auxiliary]
+        self.auxiliary_from = [
+            _deepest_at(self.encoder, head["stride"], stages_only=True) for head in auxiliary
+        ]
         self.deep_from = [strides.index(head["stride"]) for head in deep]
         self.auxiliary_heads = nn.ModuleList(
             _head(self.encoder.widths[i], width, classes, norm) for i in self.auxiliary_from
@@ -272,7 +345,8 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | TrainingOutput:
         size = (int(image.shape[-2]), int(image.shape[-1]))
-        rows, columns = (self.multiple * max(2, -(-n // self.multiple)) for n in size)
+        multiple = self.encoder.multiple
+        rows, columns = (multiple * max(2, -(-n // multiple)) for n in size)
         x = F.pad(image, (0, columns - size[1], 0, rows - size[0]), mode="replicate")
         features = self.encoder(x)
         x = features[-1]  # (N, widths[-1], rows/s, columns/s)

@@ -12,29 +12,32 @@ import yaml
 
 from .errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-# The fields of every block that is read here; "" is the document itself.
+# The fields of every block that is read here; "" is the document itself. "block:kind" is a block of that kind.
 FIELDS: dict[str, tuple[str, ...]] = {
     "": (
-        *("schema_version", "design", "classes", "background", "ignore_index", "input", "model"),
+        *("schema_version", "design", "task", "classes", "background", "ignore_index", "input", "model"),
         *("derived", "training", "split", "rationale", "provenance"),
     ),
     "input": ("channels", "order", "mean", "std", "train_size"),
     "model": ("encoder", "context", "decoder", "auxiliary_heads", "deep_supervision", "norm"),
-    "model.encoder": ("blocks", "widths", "stem_stride", "output_stride"),
-    "model.context": ("rates", "channels", "image_pooling"),
-    "model.decoder": ("logit_stride", "skip_strides", "channels"),
+    "model.encoder:residual": ("kind", "blocks", "widths", "stem_stride", "output_stride", "multi_grid"),
+    "model.encoder:backbone": ("kind", "name", "pretrained", "config", "output_stride", "multi_grid"),
+    "model.context:aspp": ("kind", "rates", "channels", "image_pooling"),
+    "model.context:ppm": ("kind", "bins", "channels"),
+    "model.decoder": ("logit_stride", "skip_strides", "channels", "skip_channels"),
     "training": (
-        *("crop", "batch", "steps", "learning_rate", "weight_decay", "warmup_steps", "clip_norm"),
-        *("foreground_share", "horizontal_flip", "vertical_flip", "loss", "seed"),
+        *("crop", "batch", "accumulate", "steps", "learning_rate", "encoder_rate", "weight_decay"),
+        *("warmup_steps", "clip_norm", "foreground_share", "horizontal_flip", "vertical_flip", "scale"),
+        *("jitter", "ema", "patience", "loss", "seed"),
     ),
     "split": ("validation_share", "source", "seed"),
 }
 # Of the training block:
-NUMBERS = ("learning_rate", "weight_decay", "clip_norm", "foreground_share")
-WHOLE_NUMBERS = ("batch", "steps", "seed")
-IDENTITY = ("classes", "ignore_index", "input", "model")  # what a checkpoint is bound to
+NUMBERS = ("learning_rate", "encoder_rate", "weight_decay", "clip_norm", "foreground_share", "jitter", "ema")
+WHOLE_NUMBERS = ("batch", "accumulate", "steps", "warmup_steps", "patience", "seed")
+IDENTITY = ("task", "classes", "ignore_index", "input", "model")  # what a checkpoint is bound to
 
 
 def read_spec(path: Path) -> dict[str, Any]:
@@ -49,19 +52,38 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {error.strerror}; it is written by 'shapeprof export'") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    _check_schema(spec, path)
     for block, fields in FIELDS.items():
+        place, _, kind = block.partition(":")
         value = spec
-        for key in block.split(".") if block else ():
+        for key in place.split(".") if place else ():
             value = value[key]
-        if value is None and block == "model.context":
+        if value is None and place == "model.context":
             continue  # a network without context
-        _check_fields(value, fields, f"{path}: {block or 'the document'}")
-    if spec["schema_version"] != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema_version {spec['schema_version']}; this trainer reads {SCHEMA_VERSION}"
-        )
+        where = f"{path}: {place or 'the document'}"
+        if not kind:
+            _check_fields(value, fields, where)
+        elif _kind_of(value, place, where) == kind:
+            _check_fields(value, fields, f"{where} of kind {kind}")
     _check_training(spec["training"], f"{path}: training")
     return dict(spec)
+
+
+def _check_schema(spec: object, path: Path) -> None:
+    """First of all: another version has other fields."""
+    version = spec.get("schema_version", SCHEMA_VERSION) if isinstance(spec, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version {version}; this trainer reads {SCHEMA_VERSION}. Export again"
+        )
+
+
+def _kind_of(block: object, place: str, where: str) -> object:
+    kinds = [name.partition(":")[2] for name in FIELDS if name.startswith(f"{place}:")]
+    if not isinstance(block, dict) or block.get("kind") not in kinds:
+        seen = block.get("kind") if isinstance(block, dict) else block
+        raise InputError(f"{where} has the kind {seen!r}; expected {' or '.join(kinds)}")
+    return block["kind"]
 
 
 def _check_fields(block: object, fields: tuple[str, ...], where: str) -> None:
@@ -87,6 +109,9 @@ def _check_training(training: dict[str, Any], where: str) -> None:
     for name in WHOLE_NUMBERS:
         if not _is_whole(training[name]):
             raise InputError(f"{where}.{name} {training[name]!r} is no whole number")
+    scale = training["scale"]
+    if not isinstance(scale, list) or len(scale) != 2 or not all(isinstance(n, int | float) for n in scale):
+        raise InputError(f"{where}.scale {scale!r}; expected the least and the largest factor, as [0.7, 1.4]")
     crop = training["crop"]
     if not isinstance(crop, list) or len(crop) != 2 or not all(_is_whole(n) and n > 0 for n in crop):
         raise InputError(f"{where}.crop {crop!r}; expected rows and columns, as [256, 256]")

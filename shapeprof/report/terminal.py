@@ -164,7 +164,7 @@ def _connections(r: Recommendation) -> str:
     stride = network.encoder.output_stride
     dilated = "dilated to" if max(network.encoder.stage_dilations) > 1 else "down to"
     parts.append(f"encoder {dilated} 1/{stride} (output stride {stride})")
-    if network.context:
+    if network.context and network.context.kind == "aspp":
         rates = ", ".join(map(str, network.context.rates))
         word = "rates" if len(network.context.rates) > 1 else "rate"
         parts.append(f"then ASPP (parallel dilated convolutions, {word} {rates}) for a wider view")

@@ -45,12 +45,13 @@ class Knobs:
         return NetworkSpec.model_validate(
             {
                 "encoder": {
+                    "kind": "residual",
                     "blocks": (2,) * len(self.widths),
                     "widths": self.widths,
                     "stem_stride": self.stem_stride,
                     "output_stride": self.output_stride,
                 },
-                "context": {"rates": self.context_rates, "channels": self.widths[-2]}
+                "context": {"kind": "aspp", "rates": self.context_rates, "channels": self.widths[-2]}
                 if self.context_rates
                 else None,
                 "decoder": {

@@ -22,8 +22,8 @@ import shapeprof.nn
 from shapeprof.cost import cost
 from shapeprof.emitters import EmittedFile, find_emitter
 from shapeprof.spec import (
+    AsppSpec,
     ClassSpec,
-    ContextSpec,
     DecoderSpec,
     DerivedSpec,
     EncoderSpec,
@@ -42,7 +42,7 @@ ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"
 
 NETWORK = NetworkSpec(
     encoder=EncoderSpec(blocks=(1, 1, 1, 1), widths=(8, 8, 16, 16), output_stride=16),
-    context=ContextSpec(rates=(1, 2), channels=8),
+    context=AsppSpec(rates=(1, 2), channels=8),
     decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8), channels=8),
     deep_supervision=(HeadSpec(stride=8),),
 )

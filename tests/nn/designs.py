@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from shapeprof.spec import (
+    AsppSpec,
     ClassSpec,
-    ContextSpec,
     DecoderSpec,
     DerivedSpec,
     EncoderSpec,
@@ -19,7 +19,7 @@ from shapeprof.spec import (
 )
 
 WIDTHS = (8, 8, 16, 16)
-CONTEXT = ContextSpec(rates=(2, 4), channels=8)
+CONTEXT = AsppSpec(rates=(2, 4), channels=8)
 ENCODER = EncoderSpec(blocks=(1, 1, 1, 1), widths=WIDTHS)
 
 NETWORKS = {
@@ -54,7 +54,7 @@ NETWORKS = {
     ),
     "skips, dilated to 16, context, both kinds of heads, group norm": NetworkSpec(
         encoder=ENCODER.model_copy(update={"output_stride": 16}),
-        context=ContextSpec(rates=(), channels=8),
+        context=AsppSpec(rates=(), channels=8),
         decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8), channels=8),
         auxiliary_heads=(HeadSpec(stride=16),),
         deep_supervision=(HeadSpec(stride=8),),

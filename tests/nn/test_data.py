@@ -206,6 +206,37 @@ def test_flips_follow_the_spec(pairs: list[Pair]) -> None:
     assert mirrored + sum(torch.equal(each, native) for each in versions) == 30
 
 
+def test_scale_enlarges_and_shrinks_image_and_labels_alike(pairs: list[Pair], tmp_path: Path) -> None:
+    labels = np.zeros((100, 100), np.uint8)
+    labels[20:80, 45:55] = 1  # 10 px wide
+    image = np.repeat((labels * 200)[:, :, np.newaxis], 3, axis=2)
+    pair = Pair(write(tmp_path / "i.png", image), write(tmp_path / "m.png", labels), "train", "")
+    calm = {"horizontal_flip": False, "vertical_flip": False, "foreground_share": 1.0}
+    widths = []
+    for i in range(60):
+        seen, known = Crops([pair], spec(scale=(0.5, 2.0), **calm), crop=(32, 48), count=60, seed=1)[i]
+        assert (seen.shape, known.shape) == ((3, 32, 48), (32, 48))
+        counted = known != IGNORE
+        assert ((seen[0] > 0) == (known == 1))[counted].float().mean() > 0.93  # edges may move by a pixel
+        widths.append(int(((known == 1) & counted).sum(1).max()))
+    assert min(widths) in (5, 6) and max(widths) in (18, 19, 20)
+    assert 0.35 < np.mean(np.array(widths) > 10) < 0.65  # log-uniform: as often larger as smaller
+
+
+def test_jitter_changes_values_not_labels(pairs: list[Pair]) -> None:
+    plain = Crops(pairs, spec(), crop=(16, 16), count=6, seed=0)
+    varied = Crops(pairs, spec(jitter=0.25), crop=(16, 16), count=6, seed=0)
+    ratios = []
+    for i in range(6):
+        (image, labels), (changed, same) = plain[i], varied[i]
+        assert torch.equal(labels, same) and changed.dtype == torch.float32
+        black = -0.5 / 0.25
+        ratios.append(float((changed - black).mean() / (image - black).mean()))  # contrast keeps the mean
+        both = torch.stack([image[0].flatten(), changed[0].flatten()])  # the channel that varies
+        assert torch.corrcoef(both)[0, 1] > 0.999
+    assert all(0.75 <= ratio <= 1.25 for ratio in ratios) and len({round(r, 3) for r in ratios}) > 3
+
+
 def test_every_epoch_has_every_image_once(pairs: list[Pair]) -> None:
     crops = Crops(pairs, spec(), crop=(8, 8), count=15, seed=0)
     epochs = [[crops.pair_of(5 * e + i).image.name for i in range(5)] for e in range(3)]

@@ -13,12 +13,14 @@ from shapeprof.nn.errors import InputError
 from shapeprof.nn.specfile import FIELDS, SCHEMA_VERSION, digest, read_spec
 from shapeprof.spec import SCHEMA_VERSION as WRITTEN
 from shapeprof.spec import (
-    ContextSpec,
+    AsppSpec,
+    BackboneSpec,
     DecoderSpec,
     EncoderSpec,
     InputSpec,
     ModelSpec,
     NetworkSpec,
+    PpmSpec,
     SplitSpec,
     TrainingSpec,
 )
@@ -29,8 +31,10 @@ BLOCKS = {
     "": ModelSpec,
     "input": InputSpec,
     "model": NetworkSpec,
-    "model.encoder": EncoderSpec,
-    "model.context": ContextSpec,
+    "model.encoder:residual": EncoderSpec,
+    "model.encoder:backbone": BackboneSpec,
+    "model.context:aspp": AsppSpec,
+    "model.context:ppm": PpmSpec,
     "model.decoder": DecoderSpec,
     "training": TrainingSpec,
     "split": SplitSpec,
@@ -100,5 +104,5 @@ def test_files_that_are_no_spec(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("a: [1")
     with pytest.raises(InputError, match="is not YAML"):
         read_spec(tmp_path / "spec.yaml")
-    with pytest.raises(InputError, match="schema_version 2; this trainer reads 1"):
-        read_spec(written(tmp_path, schema_version=2))
+    with pytest.raises(InputError, match="schema_version 1; this trainer reads 2"):
+        read_spec(written(tmp_path, schema_version=1))
