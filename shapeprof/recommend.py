@@ -15,6 +15,7 @@ from .cost import cost as count
 from .profile import Profile
 from .rules import Finding, Knobs, Rule, possible_skips, rules
 from .rules.evidence import Evidence, evidence_of, resamples
+from .rules.references import REFERENCES
 from .rules.resolution import coarsest_stride
 from .rules.thresholds import Thresholds
 from .rules.training import MEMORY_GB, plan, sized
@@ -251,18 +252,11 @@ def _candidates(evidence: Evidence, knobs: Knobs, t: Thresholds) -> list[tuple[s
     else:
         lesson = _with_skips(replace(bare, logit_stride=4, output_stride=16, context_rates=(6, 12, 18)))
         why = f"not convex ({convex:.2f}): skips and dilation"
+    unet, deeplab = REFERENCES["unet-deep-supervision"], REFERENCES["deeplabv3+"]
     found = [
         (LESSON, lesson, why),
-        (
-            "U-Net + deep supervision",
-            replace(_with_skips(replace(bare, logit_stride=2)), deep_supervision=(4, 8)),
-            "the safe default, whatever the shapes",
-        ),
-        (
-            "DeepLabv3+",
-            replace(bare, logit_stride=4, output_stride=16, skip_strides=(4,), context_rates=(6, 12, 18)),
-            "one low-level skip, dilation, ASPP",
-        ),
+        (unet.title, unet.knobs, "the safe default, whatever the shapes"),
+        (deeplab.title, deeplab.knobs, "one low-level skip, dilation, ASPP"),
     ]
     for stride, word in ((knobs.logit_stride // 2, "finer"), (knobs.logit_stride * 2, "coarser")):
         if stride in (2, 4, 8, 16, 32):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shapeprof.cost import cost, effective_receptive_field, padded_size
-from shapeprof.spec import AsppSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec
+from shapeprof.spec import AsppSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec, PpmSpec
 
 torch = pytest.importorskip("torch")
 
@@ -49,6 +49,11 @@ NETWORKS = {
         encoder=EncoderSpec(blocks=(1, 3, 2), widths=(8, 16, 16), stem_stride=2, output_stride=16),
         context=AsppSpec(rates=(3,), channels=8, image_pooling=False),
         decoder=DecoderSpec(logit_stride=4, skip_strides=(4,), channels=12),
+    ),
+    "pyramid pooling, multi-grid, reduced skips": NetworkSpec(
+        encoder=EncoderSpec(blocks=(1, 2, 1, 3), widths=SMALL, output_stride=16, multi_grid=(1, 2, 4)),
+        context=PpmSpec(bins=(1, 2, 3), channels=8),
+        decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8), channels=12, skip_channels=5),
     ),
     "ResNet-18 with skips": NetworkSpec(decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8, 16))),
 }
@@ -107,13 +112,13 @@ def test_receptive_field_by_an_independent_recursion() -> None:
         encoder = network.encoder
         stem = [(3, 2), (3, 2)] if encoder.stem_stride == 4 else [(3, encoder.stem_stride)]
         convs, previous, dilation = stem, encoder.stem_stride, 1
-        for stride, dilated, blocks in zip(
-            encoder.stage_strides, encoder.stage_dilations, encoder.blocks, strict=True
-        ):
-            convs = [*convs, (2 * dilation + 1, stride // previous)]
-            convs += [(2 * dilated + 1, 1)] * (2 * blocks - 1)
-            previous, dilation = stride, dilated
-        if network.context:
+        layout = zip(encoder.stage_strides, encoder.stage_dilations, encoder.blocks, strict=True)
+        for i, (stride, dilated, blocks) in enumerate(layout):
+            last = i == len(encoder.blocks) - 1
+            for unit in (last and encoder.multi_grid) or [1] * blocks:
+                convs += [(2 * dilation * unit + 1, stride // previous), (2 * dilated * unit + 1, 1)]
+                previous, dilation = stride, dilated
+        if isinstance(network.context, AsppSpec):
             convs.append((2 * max(network.context.rates) + 1, 1))
         field = 1
         for extent, stride in reversed(convs):

@@ -228,3 +228,45 @@ def test_bad_thresholds_say_what_is_wrong(tmp_path: Path, text: str, message: st
         override(file)
     with pytest.raises(UsageError, match="can't be read"):
         override(tmp_path / "absent.toml")
+
+
+# Training ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("masks", "low"), [(discs(12, 30, per_image=5), 0.7), (strips(30, 3), 0.7), (strips(30, 2), 1.0)]
+)
+def test_random_scale_never_shrinks_w10_under_two_pixels(masks: list[np.ndarray], low: float) -> None:
+    profile = profile_of(masks)
+    smallest, largest = recommend_design(profile).training.scale
+    width = min(v.length("width_pixels", 0.1) for v in profile.classes())
+    assert largest == 1.4
+    assert smallest == pytest.approx(low, abs=0.02)
+    assert smallest == 1.0 or smallest * width >= 2.0
+
+
+@pytest.mark.parametrize(
+    ("names", "horizontal", "vertical"),
+    [
+        (("background", "left kidney", "right kidney"), False, True),
+        (("background", "lung_L", "lung_R"), False, True),
+        (("background", "LeftHand", "RightHand"), False, True),
+        (("background", "upper lip", "lower lip"), True, False),
+        (("background", "left turn only", "kidney"), True, True),  # the other side is no class
+        (("background", "bright", "copyright"), True, True),
+    ],
+)
+def test_classes_that_mirror_each_other_are_not_flipped(
+    names: tuple[str, ...], horizontal: bool, vertical: bool
+) -> None:
+    masks = discs(12, 30, per_image=6)
+    for mask in masks:
+        mask[:, 120:][mask[:, 120:] == 1] = 2
+    training = recommend_design(profile_of(masks, names)).training
+    assert (training.horizontal_flip, training.vertical_flip) == (horizontal, vertical)
+
+
+def test_small_batches_are_added_up() -> None:
+    training = recommend_design(profile_of(discs(12, 60, per_image=5)), memory_gb=0.08).training
+    assert training.batch < 8
+    assert 6 <= training.batch * training.accumulate <= 8

@@ -32,6 +32,8 @@ class Knobs:
     auxiliary_heads: tuple[int, ...] = ()  # strides of encoder stages
     deep_supervision: tuple[int, ...] = ()  # strides of decoder levels
     head_weight: float = 0.4
+    multi_grid: tuple[int, ...] = ()
+    skip_channels: int | None = None
     widths: tuple[int, ...] = (32, 64, 128, 256)
     norm: str = "batch"
 
@@ -50,6 +52,7 @@ class Knobs:
                     "widths": self.widths,
                     "stem_stride": self.stem_stride,
                     "output_stride": self.output_stride,
+                    "multi_grid": self.multi_grid,
                 },
                 "context": {"kind": "aspp", "rates": self.context_rates, "channels": self.widths[-2]}
                 if self.context_rates
@@ -58,6 +61,7 @@ class Knobs:
                     "logit_stride": self.logit_stride,
                     "skip_strides": self.skip_strides,
                     "channels": self.widths[1],
+                    "skip_channels": self.skip_channels,
                 },
                 "auxiliary_heads": [{"stride": s, "weight": self.head_weight} for s in self.auxiliary_heads],
                 "deep_supervision": [

@@ -6,10 +6,12 @@ They are starting points: every number here is chosen, none is calibrated.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from shapeprof.cost import Cost, cost
-from shapeprof.profile import Profile
+from shapeprof.profile import ClassView, Profile
 from shapeprof.spec import SplitSpec, TrainingSpec
 
 from . import Knobs
@@ -23,6 +25,11 @@ SMALLEST_CROP, LARGEST_CROP, CROP_STEP = 128, 1024, 32  # px
 BATCHES = (16, 12, 8, 6, 4, 2)
 VISITS = 200  # crops seen per training image
 FEWEST_STEPS, MOST_STEPS, STEP_ROUND = 1500, 20000, 500
+SMALLEST_BATCH = 8  # images behind one step: smaller batches are added up
+SCALE = (0.7, 1.4)  # range of random resizing, nnU-Net's
+THINNEST = 2.0  # px; random resizing never shrinks w10 below it
+JITTER = 0.25  # of brightness and contrast, nnU-Net's
+MIRRORED = ({"left": "right", "l": "r"}, {"upper": "lower", "top": "bottom", "superior": "inferior"})
 RARE = 0.05  # pixel share under which Dice joins cross-entropy (CE alone under-weights rare classes)
 
 
@@ -72,10 +79,42 @@ def plan(
     fitting_rates = tuple(r for r in knobs.context_rates if r < min(crop) / knobs.output_stride)
     knobs = replace(knobs, norm="batch" if batch >= 8 else "group", context_rates=fitting_rates)
     trained = profile.images * (1 - SplitSpec().validation_share)
-    steps = round(VISITS * trained / batch / STEP_ROUND) * STEP_ROUND
+    accumulate = max(1, SMALLEST_BATCH // batch)
+    steps = round(VISITS * trained / (batch * accumulate) / STEP_ROUND) * STEP_ROUND
     rare = any(profile.pixel_share(v) < RARE for v in profile.classes())
     steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
+    names = [profile.name_of(v.id) for v in profile.classes()]
     training = TrainingSpec(
-        crop=crop, batch=batch, steps=steps, warmup_steps=steps // 20, loss="ce+dice" if rare else "ce"
+        crop=crop,
+        batch=batch,
+        accumulate=accumulate,
+        steps=steps,
+        warmup_steps=steps // 20,
+        horizontal_flip=not are_mirrored(names, MIRRORED[0]),
+        vertical_flip=not are_mirrored(names, MIRRORED[1]),
+        scale=scale_range(profile.classes()),
+        jitter=JITTER,
+        loss="ce+dice" if rare else "ce",
     )
     return knobs, training, cost(knobs.network(), classes, channels, crop, batch)
+
+
+def scale_range(classes: Iterable[ClassView]) -> tuple[float, float]:
+    """Factors of random resizing: .7 to 1.4, but never so small that a class's w10 falls under 2 px.
+
+    w10 is the local width that 10 % of the class's area stays below. Where it is unknown, nothing is shrunk.
+    """
+    thinnest = min((v.length("width_pixels", 0.1) for v in classes if v.measured), default=math.nan)
+    if math.isnan(thinnest):
+        return 1.0, SCALE[1]
+    return min(1.0, max(SCALE[0], math.ceil(100 * THINNEST / thinnest) / 100)), SCALE[1]
+
+
+def are_mirrored(names: Iterable[str], sides: dict[str, str]) -> bool:
+    """Whether two of the class ``names`` differ only by their side, as "left kidney" and "right kidney".
+
+    ``sides`` are words and their opposites; a flip would turn one class into the other.
+    """
+    words = [tuple(re.findall(r"[a-z]+|\d+", re.sub("([a-z])([A-Z])", r"\1 \2", n).lower())) for n in names]
+    swapped = {tuple(sides.get(word, word) for word in each) for each in words if set(each) & sides.keys()}
+    return not swapped.isdisjoint(words)

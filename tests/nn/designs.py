@@ -14,6 +14,7 @@ from shapeprof.spec import (
     InputSpec,
     ModelSpec,
     NetworkSpec,
+    PpmSpec,
     TrainingSpec,
     design_name,
 )
@@ -59,6 +60,12 @@ NETWORKS = {
         auxiliary_heads=(HeadSpec(stride=16),),
         deep_supervision=(HeadSpec(stride=8),),
         norm="group",
+    ),
+    "pyramid pooling, multi-grid, reduced skips": NetworkSpec(
+        encoder=EncoderSpec(blocks=(1, 1, 1, 3), widths=WIDTHS, output_stride=16, multi_grid=(1, 2, 4)),
+        context=PpmSpec(bins=(1, 2, 3), channels=4),
+        decoder=DecoderSpec(logit_stride=4, skip_strides=(4,), channels=8, skip_channels=4),
+        auxiliary_heads=(HeadSpec(stride=16),),
     ),
 }
 

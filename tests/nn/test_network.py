@@ -99,6 +99,37 @@ def test_dilation_computes_the_same_features_more_densely(output_stride: int) ->
     torch.testing.assert_close(dense(image)[-1][:, :, ::step, ::step], coarse(image)[-1])
 
 
+def test_multi_grid_multiplies_the_dilations_of_the_last_stage() -> None:
+    encoder = network("pyramid pooling, multi-grid, reduced skips").encoder
+    dilations = [
+        tuple(conv[0].dilation[0] for conv in (block.first, block.second))
+        for stage in encoder.stages
+        for block in stage
+    ]
+    assert dilations == [
+        (1, 1),
+        (1, 1),
+        (1, 1),
+        (1, 2),
+        (4, 4),
+        (8, 8),
+    ]  # 2 x (1, 2, 4); the first on the old grid
+
+
+def test_pyramid_pooling_sees_the_whole_image() -> None:
+    model = network("pyramid pooling, multi-grid, reduced skips").eval()
+    image = torch.randn(1, 3, 160, 160, requires_grad=True)
+    model(image)[0, 0, 0, 0].backward()
+    assert image.grad is not None
+    assert float(image.grad[0, :, -32:, -32:].abs().sum()) > 0
+
+
+def test_skips_are_reduced_to_the_channels_of_the_spec() -> None:
+    model = network("pyramid pooling, multi-grid, reduced skips")
+    reductions = [level.reduce[0].out_channels for level in model.levels if level.reduce is not None]
+    assert reductions == [4]
+
+
 def test_a_skip_brings_what_the_coarse_features_lost() -> None:
     """A logit at stride 1 depends on its own pixel."""
     model = network("stem of stride 1, skips to stride 1").eval()
@@ -136,6 +167,8 @@ def test_one_batch_can_be_learned_by_heart(name: str) -> None:
     [
         ("encoder", "output_stride", 64, "can't be reached"),
         ("encoder", "widths", [8], "differ in length"),
+        ("encoder", "multi_grid", [1, 2], "the last stage has 1 blocks"),
+        ("context", "rates", [0], "context.rates .*: 0 is no whole number from 1 on"),
         ("decoder", "logit_stride", 32, "exceeds the output stride"),
         ("decoder", "skip_strides", [1], r"skip_strides: no features at stride 1; possible: \[4, 8\]"),
     ],
