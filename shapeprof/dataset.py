@@ -18,7 +18,7 @@ from .errors import InputError, OutputError, PairingError, UnreadableMask
 from .labelmap import Issue, LabelMap
 from .profile import Profile
 from .shards import smallest_hashes
-from .sources import Encoding, MaskFolder, Pair, Pairing, masks_again, pair, read_whole
+from .sources import Encoding, MaskFolder, Pair, Pairing, masks_again, pair, read_layers, read_whole
 from .spec import InputSpec, SplitSpec
 
 IMAGE_SAMPLE = 64  # images behind mean, std and channel count
@@ -36,6 +36,12 @@ class Matched:
     split_of: dict[str, str]  # mask path -> "train", "val" or "test"
     split_source: Literal["folders", "random"]
 
+    @property
+    def masks_per_image(self) -> float:
+        """Masks of an image on average: more than 1 where each shows a class."""
+        pairs = self.pairing.pairs
+        return sum(1 + len(p.more) for p in pairs) / len(pairs)
+
 
 class Row(NamedTuple):
     """One line of dataset.csv."""
@@ -51,7 +57,7 @@ class Dataset:
     """What dataset.csv lists, and what it could not."""
 
     rows: tuple[Row, ...]
-    rewritten: int  # masks written as index PNG, because they were none
+    rewritten: int  # masks written as index PNG, because they were none, or as bit fields
     issues: tuple[Issue, ...]
 
 
@@ -141,9 +147,18 @@ def read_rgb(path: Path) -> NDArray[np.float64]:
 
 
 def write_dataset(
-    profile: Profile, matched: Matched, out: Path, ids: dict[int, int], progress: Progress | None = None
+    profile: Profile,
+    matched: Matched,
+    out: Path,
+    ids: dict[int, int],
+    progress: Progress | None = None,
+    *,
+    multi_label: bool = False,
 ) -> Dataset:
-    """Write every mask that is no plain index PNG below ``out/masks``; ``ids``: class ids to exported ids."""
+    """Write every mask that is no plain index PNG below ``out/masks``; ``ids``: class ids to exported ids.
+
+    ``multi_label``: write every mask as bit fields, in which a pixel keeps all its classes.
+    """
     encoding = Encoding.from_dict(profile.encoding)
     table = _table(ids)
     called = dict(zip(matched.masks.files, matched.masks.image_names, strict=True))
@@ -152,17 +167,21 @@ def write_dataset(
     rewritten = 0
     for done, item in enumerate(sorted(matched.pairing.pairs, key=lambda p: p.mask), start=1):
         path = matched.masks.root / item.mask
-        if not _is_plain(encoding, item.mask, ids):
+        if multi_label or not _is_plain(encoding, item.mask, ids):
+            files = (item.mask, *item.more)
             try:
-                label_map, overlap = read_whole(matched.masks.root, (item.mask, *item.more), encoding)
+                if multi_label:
+                    content = _bit_png(read_layers(matched.masks.root, files, encoding), ids)
+                else:
+                    label_map, overlap = read_whole(matched.masks.root, files, encoding)
+                    content, issues = _index_png(label_map, table), [*issues, *overlap]
             except UnreadableMask as error:
                 issues.append(
                     Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask)
                 )
                 continue
-            issues += overlap
             path = out / "masks" / Path(called[item.mask]).with_suffix(".png")
-            write(path, _index_png(label_map, table))
+            write(path, content)
             rewritten += 1
         mask = path.relative_to(out).as_posix() if path.is_relative_to(out) else path.resolve().as_posix()
         image = (matched.images / item.image).resolve().as_posix()
@@ -200,6 +219,20 @@ def _index_png(label_map: LabelMap, table: NDArray[np.uint16]) -> bytes:
     if len(np.unique(table)) <= 255:
         labels = np.where(labels == 65535, 255, labels).astype(np.uint8)
     return bytes(cv2.imencode(".png", labels)[1])
+
+
+def _bit_png(layers: tuple[LabelMap, ...], ids: dict[int, int]) -> bytes:
+    """Label maps of one image as a PNG of bit fields: bit ``ids[c]`` is set where any of them shows class c.
+
+    uint8 with 255 ignored for up to 7 classes, else uint16 with 65535 ignored. What one layer ignores is ignored.
+    """
+    bits = np.zeros(layers[0].labels.shape, np.uint8 if len(ids) <= 7 else np.uint16)
+    for layer in layers:
+        for old, new in ids.items():
+            bits |= (layer.labels == old).astype(bits.dtype) << new
+    for layer in layers:
+        bits[layer.labels == layer.ignore_index] = np.iinfo(bits.dtype).max
+    return bytes(cv2.imencode(".png", bits)[1])
 
 
 def table_of(dataset: Dataset) -> str:

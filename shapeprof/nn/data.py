@@ -1,9 +1,10 @@
 """Images and masks: reading dataset.csv and its files, and cutting training crops out of them.
 
 Arrays are (row, column) or (row, column, channel). Images keep their stored type (uint8 or uint16)
-until the last step. Masks are index images: the value is the class id, and the largest value of
-the type (255 or 65535) is ignored. Every crop follows from the seed and its number alone, so
-that the number of workers changes nothing.
+until the last step. Masks are one-channel images of 8 or 16 bits whose largest value (255 or 65535) is ignored.
+Multi-class, the value is the class id; multi-label, it is a bit field: bit c (of value 2 ** c) is set where
+the pixel is of class c. Every crop follows from the seed and its number alone, so that the number of workers changes
+nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from torch.utils.data import Dataset
 from .errors import InputError
 
 COLUMNS = ("image", "mask", "split", "group")
+TASKS = ("multi-class", "multi-label")
+ALL_BITS = 65535  # the bit field of a pixel to ignore, whatever the type that stores it
+BITS = 15  # classes of a bit field at most: with 16 one that is full would be ignored
 Image = NDArray[Any]  # (H, W, C) uint8 or uint16
-Labels = NDArray[np.int32]  # (H, W) class ids and the spec's ignore index
+Labels = NDArray[np.int32]  # (H, W) class ids and the spec's ignore index; or bit fields and ALL_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +84,52 @@ def read_image(path: Path, channels: int) -> Image:
 
 def read_labels(path: Path, classes: int, ignore_index: int) -> Labels:
     """The mask as (H, W) int32: class ids 0 .. classes - 1, and ``ignore_index``."""
-    mask = _decode(path, cv2.IMREAD_UNCHANGED)
-    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.uint16):
-        seen = f"{mask.shape} {mask.dtype}"
-        raise InputError(f"{path} is no index mask: decoded to {seen}, expected (H, W) uint8 or uint16")
+    mask = _decode_mask(path)
     ignored = mask == np.iinfo(mask.dtype).max
     highest = int(mask.max(where=~ignored, initial=0))
     if highest >= classes:
         raise InputError(f"{path} holds class id {highest}, but spec.yaml has only 0 to {classes - 1}")
     return np.where(ignored, ignore_index, mask.astype(np.int32))
+
+
+def read_bits(path: Path, classes: int) -> Labels:
+    """The multi-label mask as (H, W) int32: bit fields of 0 .. 2 ** classes - 1, and ``ALL_BITS``."""
+    mask = _decode_mask(path)
+    held = 8 * mask.itemsize - 1
+    if classes > held:
+        seen = f"{mask.dtype} bit fields, which hold {held} classes"
+        raise InputError(f"{path} has {seen}; spec.yaml has {classes}: expected uint16")
+    ignored = mask == np.iinfo(mask.dtype).max
+    highest = int(mask.max(where=~ignored, initial=0))
+    if highest >> classes:
+        seen = f"the value {highest}, which has bit {highest.bit_length() - 1} set"
+        raise InputError(f"{path} holds {seen}, but the classes in spec.yaml are bits 0 to {classes - 1}")
+    return np.where(ignored, ALL_BITS, mask.astype(np.int32))
+
+
+def unpack_bits(bits: Labels, classes: int, ignore_index: int) -> NDArray[np.uint8]:
+    """Bit fields (H, W) as (classes, H, W): 1 where a pixel is of the class, else 0; ``ignore_index`` where ignored."""
+    members = np.empty((classes, *bits.shape), np.uint8)
+    for c in range(classes):
+        members[c] = bits >> c & 1
+    members[:, bits == ALL_BITS] = ignore_index
+    return members
+
+
+def pack_bits(members: NDArray[np.bool_]) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """(classes, H, W) as bit fields (H, W): uint8 for up to 7 classes, else uint16."""
+    bits = np.zeros(members.shape[1:], np.uint8 if len(members) <= 7 else np.uint16)
+    for c, mask in enumerate(members):
+        bits |= mask.astype(bits.dtype) << c
+    return bits
+
+
+def _decode_mask(path: Path) -> NDArray[Any]:
+    mask = _decode(path, cv2.IMREAD_UNCHANGED)
+    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.uint16):
+        seen = f"{mask.shape} {mask.dtype}"
+        raise InputError(f"{path} is no index mask: decoded to {seen}, expected (H, W) uint8 or uint16")
+    return mask
 
 
 def _decode(path: Path, flags: int) -> NDArray[Any]:
@@ -128,16 +169,36 @@ def to_tensor(image: Image, mean: Any, std: Any) -> Tensor:
 
 
 class Reader:
-    """Reads pairs as ``spec`` says: channels, classes, ignore index and training scale."""
+    """Reads pairs as ``spec`` says: task, channels, classes, ignore index and training scale.
+
+    Raises:
+        InputError: the task is unknown; bit fields can't hold the classes, or targets of 0 and 1 the ignore index.
+    """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.input, self.classes = spec["input"], len(spec["classes"])
         self.ignore_index: int = spec["ignore_index"]
+        if spec["task"] not in TASKS:
+            raise InputError(f"spec.yaml: task {spec['task']!r}; expected {' or '.join(TASKS)}")
+        self.multi_label = spec["task"] == "multi-label"
+        self.ignored = ALL_BITS if self.multi_label else self.ignore_index  # in labels as they are read
+        if self.multi_label and self.classes > BITS:
+            raise InputError(
+                f"spec.yaml has {self.classes} classes; multi-label masks hold {BITS} at most: take some together, or "
+                "leave some out"
+            )
+        if self.multi_label and not 2 <= self.ignore_index <= 255:
+            raise InputError(
+                f"spec.yaml: ignore_index {self.ignore_index}; multi-label targets are 0 and 1, so expected 2 to 255"
+            )
 
     def native(self, pair: Pair) -> tuple[Image, Labels]:
         """Image (H, W, C) and labels (H, W) as stored."""
         image = read_image(pair.image, self.input["channels"])
-        labels = read_labels(pair.mask, self.classes, self.ignore_index)
+        if self.multi_label:
+            labels = read_bits(pair.mask, self.classes)
+        else:
+            labels = read_labels(pair.mask, self.classes, self.ignore_index)
         if image.shape[:2] != labels.shape:
             seen = f"{image.shape[0]} x {image.shape[1]} rows x columns"
             raise InputError(
@@ -156,6 +217,12 @@ class Reader:
         """What the network eats: (C, H, W) float32 at the size that ``image`` has."""
         return to_tensor(image, self.input["mean"], self.input["std"])
 
+    def target(self, labels: Labels) -> Tensor:
+        """What a prediction is held against: (H, W) int64 class ids, or multi-label (classes, H, W) uint8."""
+        if self.multi_label:
+            return torch.from_numpy(unpack_bits(labels, self.classes, self.ignore_index))
+        return torch.from_numpy(labels.astype(np.int64))
+
 
 def crop_origin(
     labels: Labels,
@@ -163,17 +230,26 @@ def crop_origin(
     rng: np.random.Generator,
     *,
     foreground: NDArray[np.int32] | None = None,
+    bits: bool = False,
 ) -> tuple[int, int]:
     """Top left corner (row, column) of a crop; negative where the image is smaller than the crop.
 
     With ``foreground`` class ids: centred on a random pixel of one of those in ``labels``, each
     class as likely as the others, and moved inside the image; uniform where none is present.
+    ``bits``: labels are bit fields.
     """
     free = [have - want for have, want in zip(labels.shape, crop, strict=True)]
     origin = [int(rng.integers(min(f, 0), max(f, 0) + 1)) for f in free]
-    present = np.intersect1d(labels, foreground) if foreground is not None else np.array([])
+    present = np.zeros(0, np.int32)
+    if foreground is not None and bits:
+        known = np.where(labels == ALL_BITS, 0, labels)
+        present = foreground[np.bitwise_or.reduce(known, axis=None) >> foreground & 1 == 1]
+    elif foreground is not None:
+        present = np.intersect1d(labels, foreground)
     if present.size:
-        at = rng.choice(np.flatnonzero(labels == rng.choice(present)))
+        chosen = rng.choice(present)
+        members = known >> chosen & 1 if bits else labels == chosen
+        at = rng.choice(np.flatnonzero(members))
         centre = np.unravel_index(at, labels.shape)
         for axis in (0, 1):
             if free[axis] > 0:
@@ -182,10 +258,10 @@ def crop_origin(
 
 
 def cut(
-    image: Image, labels: Labels, origin: tuple[int, int], crop: tuple[int, int], ignore_index: int
+    image: Image, labels: Labels, origin: tuple[int, int], crop: tuple[int, int], ignored: int
 ) -> tuple[Image, Labels]:
     """The window of ``crop`` (rows, columns) at ``origin``; beyond the border the image is mirrored and
-    the labels are ``ignore_index``: the network sees no false edge and is not graded there."""
+    the labels are ``ignored``: the network sees no false edge and is not graded there."""
     (top, left), (rows, columns) = origin, crop
     inside = np.s_[max(top, 0) : top + rows, max(left, 0) : left + columns]
     image, labels = image[inside], labels[inside]
@@ -195,14 +271,14 @@ def cut(
         channels = image.shape[2]
         image = cv2.copyMakeBorder(image, before, after, start, end, cv2.BORDER_REFLECT_101)
         image = image.reshape(rows, columns, channels)
-        labels = np.pad(labels, ((before, after), (start, end)), constant_values=ignore_index)
+        labels = np.pad(labels, ((before, after), (start, end)), constant_values=ignored)
     return image, labels
 
 
 class Crops(Dataset[tuple[Tensor, Tensor]]):
     """``count`` random crops: images in a new random order every epoch.
 
-    Item i is image (C, h, w) float32 and labels (h, w) int64.
+    Item i is image (C, h, w) float32 and target (h, w) int64, or multi-label (classes, h, w) uint8.
     """
 
     def __init__(
@@ -234,14 +310,14 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         image, labels = resize_image(image, size), resize_labels(labels, size)
         window = self._window(rng)
         oversample = rng.random() < self.training["foreground_share"]
-        origin = crop_origin(labels, window, rng, foreground=self.foreground if oversample else None)
-        image, labels = cut(image, labels, origin, window, self.reader.ignore_index)
+        foreground = self.foreground if oversample else None
+        origin = crop_origin(labels, window, rng, foreground=foreground, bits=self.reader.multi_label)
+        image, labels = cut(image, labels, origin, window, self.reader.ignored)
         image, labels = resize_image(image, self.crop), resize_labels(labels, self.crop)
         for axis, name in enumerate(("vertical_flip", "horizontal_flip")):
             if self.training[name] and rng.random() < 0.5:
                 image, labels = np.flip(image, axis), np.flip(labels, axis)
-        tensor = self._jittered(self.reader.tensor(image), rng)
-        return tensor, torch.from_numpy(labels.astype(np.int64))
+        return self._jittered(self.reader.tensor(image), rng), self.reader.target(labels)
 
     def _window(self, rng: np.random.Generator) -> tuple[int, int]:
         """Rows and columns that become a crop: the crop's divided by a factor drawn evenly on a log scale."""

@@ -10,19 +10,22 @@ import cv2
 import numpy as np
 import torch
 
-from .data import Image, Labels, Pair, Reader, resize_image
+from .data import Image, Pair, Reader, resize_image
 from .figure import displayed, grid, paint, palette
-from .inference import class_map
-from .metrics import ConfusionMatrix, ShapeScores
+from .inference import WINDOW, class_map
+from .metrics import ConfusionMatrix, ShapeScores, confusion_matrix_of
 from .network import SegmentationNetwork
 
 EXAMPLES = 6  # rows in predictions.png (chosen)
 
 
 def predictions(
-    network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]
-) -> Iterator[tuple[Image, Labels, torch.Tensor]]:
-    """Image (H, W, C), labels (H, W) and predicted classes (H, W) of every pair, at the mask's size.
+    network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any], *, window: int = WINDOW
+) -> Iterator[tuple[Image, torch.Tensor, torch.Tensor]]:
+    """Image (H, W, C), target and prediction of every pair, at the mask's size.
+
+    Both are (H, W) class ids, or multi-label (classes, H, W), as ``Reader.target`` and ``class_map`` give them;
+    images beyond ``window`` px are predicted in overlapping windows.
 
     The network's mode is evaluation while the iterator runs, and as before when it is exhausted.
     """
@@ -32,23 +35,28 @@ def predictions(
         image, labels = reader.native(pair)
         size = (labels.shape[0], labels.shape[1])
         scaled = reader.tensor(resize_image(image, reader.training_size(size)))
-        yield image, labels, class_map(network, scaled.to(device), size)
+        predicted = class_map(network, scaled.to(device), size, window=window, multi_label=reader.multi_label)
+        yield image, reader.target(labels), predicted
     network.train(training)
 
 
-def evaluate(network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]) -> ConfusionMatrix:
-    """The confusion matrix over all pixels of ``pairs``."""
-    matrix = ConfusionMatrix(len(spec["classes"]), spec["ignore_index"])
-    for _, labels, predicted in predictions(network, pairs, spec):
-        matrix.update(predicted.cpu(), torch.from_numpy(labels))
+def evaluate(
+    network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any], *, window: int = WINDOW
+) -> ConfusionMatrix:
+    """The confusion matrix over all pixels of ``pairs``; ``window`` as in ``predictions``."""
+    matrix = confusion_matrix_of(spec)
+    for _, target, predicted in predictions(network, pairs, spec, window=window):
+        matrix.update(predicted.cpu(), target)
     return matrix
 
 
-def shape_scores(network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]) -> ShapeScores:
+def shape_scores(
+    network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any], *, window: int = WINDOW
+) -> ShapeScores:
     """Scores of boundaries, objects and centre lines over ``pairs``: slower than ``evaluate``."""
     scores = ShapeScores(len(spec["classes"]), spec["ignore_index"], spec["background"])
-    for _, labels, predicted in predictions(network, pairs, spec):
-        scores.update(predicted, torch.from_numpy(labels))
+    for _, target, predicted in predictions(network, pairs, spec, window=window):
+        scores.update(predicted, target)
     return scores
 
 
@@ -59,12 +67,15 @@ def class_names(spec: dict[str, Any]) -> list[str]:
 
 
 def score_table(matrix: ConfusionMatrix, spec: dict[str, Any]) -> str:
-    """IoU per class beside that of always predicting the most frequent class, as lines of text."""
+    """IoU per class beside that of always predicting the most frequent class, as lines of text.
+
+    Multi-label: beside that of predicting the class everywhere or nowhere, whichever is right more often.
+    """
     names = class_names(spec)
     width = max(12, *(len(name) for name in names))
     lines = [f"{'class':<{width}}     IoU  majority     pixels"]
-    truth = matrix.counts.sum(1)
-    for name, iou, majority, pixels in zip(names, matrix.iou(), matrix.majority_iou(), truth, strict=True):
+    columns = (matrix.iou(), matrix.majority_iou(), matrix.truth())
+    for name, iou, majority, pixels in zip(names, *columns, strict=True):
         lines.append(f"{name:<{width}}  {_number(iou)}    {_number(majority)}  {int(pixels):>9}")
     mean, baseline = matrix.miou(), float(matrix.majority_iou().nanmean())
     lines.append(f"{'mean':<{width}}  {_number(mean)}    {_number(baseline)}")
@@ -94,14 +105,19 @@ def _number(value: torch.Tensor | float) -> str:
 
 
 def draw_predictions(
-    path: Path, network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any]
+    path: Path,
+    network: SegmentationNetwork,
+    pairs: Sequence[Pair],
+    spec: dict[str, Any],
+    *,
+    window: int = WINDOW,
 ) -> None:
     """Write ``EXAMPLES`` held-out pairs, evenly spread over ``pairs``, as one PNG."""
     chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, EXAMPLES).astype(int))]
     colours = palette(len(spec["classes"]), spec["background"])
     rows = []
-    for image, labels, predicted in predictions(network, chosen, spec):
-        shown = (displayed(image), paint(labels, colours), paint(predicted.cpu().numpy(), colours))
+    for image, target, predicted in predictions(network, chosen, spec, window=window):
+        shown = (displayed(image), paint(target.numpy(), colours), paint(predicted.cpu().numpy(), colours))
         rows.append(shown)
     encoded = cv2.imencode(".png", np.ascontiguousarray(grid(rows)[:, :, ::-1]))[1]
     path.write_bytes(encoded.tobytes())

@@ -29,7 +29,17 @@ def palette(classes: int, background: int | None) -> Rgb:
 
 
 def paint(labels: NDArray[Any], colours: Rgb) -> Rgb:
-    """``labels`` (H, W) of class ids as colours; ids beyond the palette (to ignore) are grey."""
+    """``labels`` as colours (H, W, 3); what is to ignore is grey.
+
+    (H, W) of class ids, those beyond the palette to ignore; or (classes, H, W) of 0 and 1, more to ignore: there
+    the colours of a pixel's classes are mixed, and pixels of none have the background's.
+    """
+    if labels.ndim == 3:
+        members = labels == 1
+        count = members.sum(axis=0)[:, :, np.newaxis]
+        mixed = np.tensordot(members, colours.astype(np.float32), axes=(0, 0)) / np.maximum(count, 1)
+        mixed = np.where(count == 0, np.array(BACKGROUND), mixed)
+        return np.where(labels[0, :, :, np.newaxis] > 1, np.array(IGNORED), mixed).astype(np.uint8)
     table = np.concatenate([colours, np.array([IGNORED], np.uint8)])
     painted: Rgb = table[np.minimum(labels, len(colours))]
     return painted

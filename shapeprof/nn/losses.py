@@ -1,9 +1,15 @@
 """Losses: terms on pixels and on regions, their sum over the main and the training-only logits.
 
-Every term takes ``logits`` (N, classes, H, W) float and a ``target`` (N, H, W) int64 with class
-ids and the ignore index, and returns a scalar in float32. Pixels to ignore count nowhere; a batch
-without any other pixel gives 0, not NaN. Terms on regions are averaged over the classes present in
-``target``: a class that is absent would score 0 whatever is predicted.
+Every term takes ``logits`` (N, classes, H, W) float and a ``target``, and returns a scalar in float32. The target's
+shape says what is asked of a pixel:
+
+- multi-class, (N, H, W) int64 class ids: which class it has. Probabilities are a softmax over the classes.
+- multi-label, (N, classes, H, W) integers, 1 where it is of the class and else 0: a question per class, which
+  count alike. Probabilities are sigmoids; one class with logits z is two classes with logits (0, z).
+
+Pixels with the ignore index (in all channels) count nowhere; a batch without any other pixel gives 0, not NaN. Terms
+on regions are averaged over the classes present in ``target``: a class that is absent would score 0 whatever is
+predicted.
 
 Coarse logits arrive here enlarged to the target's size (``network.py`` does it, bilinearly).
 The other way, shrinking the target to the logits' stride, deletes what is thinner than the
@@ -30,36 +36,52 @@ THINNINGS = 10  # of the soft skeleton: lines up to twice as wide are thinned to
 LARGEST_WEIGHT = 10.0  # of a class in weighted cross-entropy, times that of the median class (chosen)
 
 
-def cross_entropy(logits: Tensor, target: Tensor, ignore_index: int, weights: Tensor | None = None) -> Tensor:
-    """Mean over the counted pixels of ``-log softmax(logits)[target]``; range [0, inf).
+def negative_log_likelihood(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """``-log p`` of what is true, in the shape of ``target``; 0 where ignored; range [0, inf)."""
+    if target.ndim == 3:
+        return F.cross_entropy(logits.float(), target, ignore_index=ignore_index, reduction="none")
+    ignored = target == ignore_index
+    truth = target.masked_fill(ignored, 0).float()
+    each = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
+    return each.masked_fill(ignored, 0)
 
-    ``weights`` (classes,): pixels count as much as the weight of their class.
+
+def cross_entropy(logits: Tensor, target: Tensor, ignore_index: int, weights: Tensor | None = None) -> Tensor:
+    """Mean of ``-log p`` of what is true over the counted pixels (multi-label: and classes); range [0, inf).
+
+    ``weights``: (classes,), pixels count as much as the weight of their class; multi-label: (2, classes), as much as
+    that of being without and of being with the class.
     """
-    total = F.cross_entropy(logits.float(), target, weights, ignore_index=ignore_index, reduction="sum")
+    each = negative_log_likelihood(logits, target, ignore_index)
     counted = target != ignore_index
     if weights is None:
-        return total / counted.sum().clamp(min=1)
-    mass = weights[target.masked_fill(~counted, 0)] * counted
-    return total / mass.sum().clamp(min=torch.finfo(torch.float32).tiny)
+        return each.sum() / counted.sum().clamp(min=1)
+    known = target.masked_fill(~counted, 0)
+    if target.ndim == 3:
+        mass = weights[known] * counted
+    else:
+        without, of_class = weights[:, :, None, None]  # (classes, 1, 1)
+        mass = torch.where(known == 1, of_class, without) * counted
+    return (each * mass).sum() / mass.sum().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def focal(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
-    """Mean over the counted pixels of ``-(1 - p) ** gamma * log(p)``, p of the true class; range [0, inf).
+    """Mean over what ``cross_entropy`` counts of ``-(1 - p) ** gamma * log(p)``, p of what is true; range [0, inf).
 
-    Reference: Lin et al. 2017, Focal loss for dense object detection; here over a softmax.
+    Reference: Lin et al. 2017, Focal loss for dense object detection; there over sigmoids, without its alpha.
     """
-    each = F.cross_entropy(logits.float(), target, ignore_index=ignore_index, reduction="none")  # -log p
+    each = negative_log_likelihood(logits, target, ignore_index)
     total = ((1 - torch.exp(-each)) ** FOCUS * each).sum()  # 0 where ignored
     return total / (target != ignore_index).sum().clamp(min=1)
 
 
 def hard_pixels(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
-    """Mean cross-entropy over the hard pixels (OHEM); range [0, inf).
+    """Mean cross-entropy over the hard pixels (OHEM; multi-label: pixels and classes); range [0, inf).
 
-    Hard are those whose class gets a probability under 0.7, and never fewer than a sixteenth of the counted ones.
+    Hard are those where what is true gets a probability under 0.7, and never fewer than a sixteenth of the counted.
     Reference: Shrivastava et al. 2016, Training region-based object detectors with online hard example mining.
     """
-    each = F.cross_entropy(logits.float(), target, ignore_index=ignore_index, reduction="none")
+    each = negative_log_likelihood(logits, target, ignore_index)
     counted = each[target != ignore_index]  # (pixels,)
     if not counted.numel():
         return each.sum()
@@ -68,6 +90,14 @@ def hard_pixels(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     threshold = torch.minimum(threshold, counted.detach().topk(least).values[-1])
     hard = counted >= threshold
     return (counted * hard).sum() / hard.sum()
+
+
+def probabilities(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """The predicted probability of every class, (N, classes, H, W) float32; 0 where ignored."""
+    counted = target != ignore_index
+    if target.ndim == 3:
+        return logits.float().softmax(dim=1) * counted.unsqueeze(1)
+    return logits.float().sigmoid() * counted
 
 
 def tversky(
@@ -79,20 +109,27 @@ def tversky(
 ) -> Tensor:
     """One minus the soft Tversky index ``TP / (TP + alpha FP + beta FN)``, averaged; range [0, 1].
 
-    Over all counted pixels of the batch, with the softmax as prediction. ``alpha = beta = 1/2`` is the Dice
+    Over all counted pixels of the batch, with probabilities as prediction. ``alpha = beta = 1/2`` is the Dice
     coefficient; a larger ``beta`` punishes missed pixels more. Reference: Salehi et al. 2017.
     """
-    classes = logits.shape[1]
-    counted = target != ignore_index  # (N, H, W)
-    known = target.masked_fill(~counted, 0)
-    probabilities = logits.float().softmax(dim=1) * counted.unsqueeze(1)  # (N, classes, H, W)
-    right = probabilities.gather(1, known.unsqueeze(1)).flatten()  # p of the true class; no one-hot needed
-    zeros = probabilities.new_zeros(classes)
-    overlap = zeros.index_add(0, known.flatten(), right)  # (classes,): TP
-    truth = zeros.index_add(0, known.flatten(), counted.flatten().float())
-    extent = alpha * probabilities.sum((0, 2, 3)) + beta * truth + (1 - alpha - beta) * overlap
+    predicted = probabilities(logits, target, ignore_index)
+    overlap, truth = _overlap_and_truth(predicted, target, ignore_index)
+    extent = alpha * predicted.sum((0, 2, 3)) + beta * truth + (1 - alpha - beta) * overlap
     index = overlap / extent.clamp(min=1e-6)
     return _over_present(1 - index, truth > 0)
+
+
+def _overlap_and_truth(predicted: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """By class, (classes,) each: the probability on its true pixels (TP), and the number of these."""
+    counted = target != ignore_index
+    if target.ndim == 4:
+        truth = (target == 1).float()
+        return (predicted * truth).sum((0, 2, 3)), truth.sum((0, 2, 3))
+    known = target.masked_fill(~counted, 0)
+    right = predicted.gather(1, known.unsqueeze(1)).flatten()  # p of the true class; no one-hot needed
+    zeros = predicted.new_zeros(predicted.shape[1])
+    overlap = zeros.index_add(0, known.flatten(), right)
+    return overlap, zeros.index_add(0, known.flatten(), counted.flatten().float())
 
 
 def soft_dice_loss(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
@@ -113,10 +150,12 @@ def soft_centre_line_dice(
     Shit et al. 2021, clDice, with its soft skeleton.
     """
     classes = [c for c in range(logits.shape[1]) if c != background]
-    counted = (target != ignore_index).unsqueeze(1)  # (N, 1, H, W)
-    predicted = (logits.float().softmax(dim=1) * counted)[:, classes]  # (N, foreground, H, W)
-    ids = torch.tensor(classes, device=target.device)[None, :, None, None]
-    truth = ((target.unsqueeze(1) == ids) & counted).float()
+    predicted = probabilities(logits, target, ignore_index)[:, classes]  # (N, foreground, H, W)
+    if target.ndim == 3:
+        ids = torch.tensor(classes, device=target.device)[None, :, None, None]
+        truth = ((target.unsqueeze(1) == ids) & (target != ignore_index).unsqueeze(1)).float()
+    else:
+        truth = (target[:, classes] == 1).float()
     score = centre_line_dice(predicted, truth)
     return _over_present(1 - score, truth.sum((0, 2, 3)) > 0)
 
@@ -204,6 +243,7 @@ class SegmentationLoss(nn.Module):
         head_weights: of the training-only heads, in the network's order.
         background: class that has no centre lines; None: every class may have.
         pixel_shares: of every class, for ``weighted-ce``.
+        multi_label: targets have a channel per class, and ``weighted-ce`` balances being of a class or not.
     """
 
     weights: Tensor | None
@@ -215,14 +255,20 @@ class SegmentationLoss(nn.Module):
         head_weights: tuple[float, ...] = (),
         background: int | None = 0,
         pixel_shares: tuple[float, ...] = (),
+        *,
+        multi_label: bool = False,
     ) -> None:
         super().__init__()
         self.terms, self.ignore_index, self.head_weights = terms_of(kind), ignore_index, head_weights
         self.background = background
-        weighted = "weighted-ce" in self.terms
-        if weighted and not pixel_shares:
-            raise ValueError("training.loss 'weighted-ce' needs the pixel share of every class")
-        weights = torch.tensor(class_weights(list(pixel_shares))) if weighted else None
+        weights = None
+        if "weighted-ce" in self.terms:
+            if not pixel_shares:
+                raise ValueError("training.loss 'weighted-ce' needs the pixel share of every class")
+            if multi_label:
+                weights = torch.tensor([class_weights([1 - share, share]) for share in pixel_shares]).T
+            else:
+                weights = torch.tensor(class_weights(list(pixel_shares)))
         self.register_buffer("weights", weights, persistent=False)
 
     def term(self, name: str, logits: Tensor, target: Tensor) -> Tensor:
@@ -264,4 +310,5 @@ def loss_of(spec: Mapping[str, Any]) -> SegmentationLoss:
         tuple(head["weight"] for head in heads),
         spec["background"],
         tuple(float(each["pixel_share"]) for each in spec["classes"]),
+        multi_label=spec["task"] == "multi-label",
     )

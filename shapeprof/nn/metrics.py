@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -29,13 +30,25 @@ class ConfusionMatrix:
         counts = torch.bincount(pairs.flatten().cpu(), minlength=self.classes**2)
         self.counts += counts.reshape(self.classes, self.classes)
 
+    def right(self) -> Tensor:
+        """Pixels of each class that are predicted as such (TP), (classes,) int64."""
+        return self.counts.diag()
+
+    def truth(self) -> Tensor:
+        """Pixels of each class (TP + FN), (classes,) int64."""
+        return self.counts.sum(1)
+
+    def predicted(self) -> Tensor:
+        """Pixels predicted as each class (TP + FP), (classes,) int64."""
+        return self.counts.sum(0)
+
     def iou(self) -> Tensor:
         """IoU per class, (classes,) float64."""
-        return _iou(self.counts)
+        return _iou(self.right(), self.truth(), self.predicted())
 
     def dice(self) -> Tensor:
         """Dice coefficient (F1 of pixels) per class, (classes,) float64; NaN where the class is absent."""
-        return 2 * self.counts.diag().double() / (self.counts.sum(0) + self.counts.sum(1))
+        return 2 * self.right().double() / (self.truth() + self.predicted())
 
     def miou(self) -> float:
         """Mean IoU over the classes that occur; NaN if nothing was counted."""
@@ -47,15 +60,50 @@ class ConfusionMatrix:
 
     def majority_iou(self) -> Tensor:
         """IoU per class of always predicting the most frequent class: the score to beat."""
-        truth = self.counts.sum(1)
-        always = torch.zeros_like(self.counts)
-        always[:, truth.argmax()] = truth
-        return _iou(always)
+        truth = self.truth()
+        always = torch.zeros_like(truth)
+        always[truth.argmax()] = truth.sum()
+        return _iou(torch.minimum(truth, always), truth, always)
 
 
-def _iou(counts: Tensor) -> Tensor:
-    right = counts.diag().double()
-    return right / (counts.sum(0) + counts.sum(1) - counts.diag())  # 0 / 0 is NaN: the class is absent
+class MultiLabelConfusionMatrix(ConfusionMatrix):
+    """The same scores where a pixel may be of several classes: a 2 x 2 matrix per class, of being of it or not."""
+
+    def __init__(self, classes: int, ignore_index: int) -> None:
+        super().__init__(classes, ignore_index)
+        self.counts = torch.zeros(classes, 2, 2, dtype=torch.int64)  # class, truth, prediction
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add ``prediction`` and ``target``: (classes, ...) of equal shape, 1 where a pixel is of the class, else 0."""
+        for counts, guess, truth in zip(self.counts, prediction, target, strict=True):
+            counted = truth != self.ignore_index
+            cells = 2 * truth[counted].long() + guess[counted]
+            counts += torch.bincount(cells.cpu(), minlength=4).reshape(2, 2)
+
+    def right(self) -> Tensor:
+        return self.counts[:, 1, 1]
+
+    def truth(self) -> Tensor:
+        return self.counts[:, 1].sum(1)
+
+    def predicted(self) -> Tensor:
+        return self.counts[:, :, 1].sum(1)
+
+    def majority_iou(self) -> Tensor:
+        """IoU per class of always predicting what most pixels are, of the class or not: the score to beat."""
+        truth, pixels = self.truth(), self.counts.sum((1, 2))
+        always = torch.where(2 * truth > pixels, pixels, 0)
+        return _iou(torch.minimum(truth, always), truth, always)
+
+
+def confusion_matrix_of(spec: Mapping[str, Any]) -> ConfusionMatrix:
+    """An empty confusion matrix of the kind that the task of ``spec`` (the dictionary in spec.yaml) asks for."""
+    kind = MultiLabelConfusionMatrix if spec["task"] == "multi-label" else ConfusionMatrix
+    return kind(len(spec["classes"]), spec["ignore_index"])
+
+
+def _iou(right: Tensor, truth: Tensor, predicted: Tensor) -> Tensor:
+    return right.double() / (truth + predicted - right)  # 0 / 0 is NaN: the class is absent
 
 
 BOUNDARY_SHARE = 0.02  # of the image's diagonal: how far from a boundary pixels count (Cheng et al.)
@@ -77,11 +125,13 @@ class ShapeScores:
         self.lines = np.zeros((classes, 4))
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add one image: ``prediction`` and ``target`` (H, W), integer class ids."""
+        """Add one image: ``prediction`` and ``target`` (H, W) of class ids, or (classes, H, W) of 0 and 1."""
         predicted, truth = prediction.cpu().numpy(), target.cpu().numpy()
-        ignored = truth == self.ignore_index
         for c in range(self.classes):
-            mine, theirs = predicted == c, truth == c
+            if truth.ndim == 2:
+                mine, theirs, ignored = predicted == c, truth == c, truth == self.ignore_index
+            else:
+                mine, theirs, ignored = predicted[c] == 1, truth[c] == 1, truth[c] == self.ignore_index
             if not (theirs.any() or (mine & ~ignored).any()):
                 continue
             self.boundary[c] += _boundary_overlap(mine, theirs, ignored)

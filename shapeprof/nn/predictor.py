@@ -1,4 +1,7 @@
-"""The prediction script: class maps of the user's own images, and a picture of each with the classes laid over it."""
+"""The prediction script: class maps of the user's own images, and a picture of each with the classes laid over it.
+
+Class maps are written as ``data.py`` reads masks: class ids, or multi-label bit fields.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from .checkpoint import load
-from .data import Image, Reader, read_image, resize_image
+from .data import Image, Reader, pack_bits, read_image, resize_image
 from .errors import InputError
 from .evaluation import class_names
 from .figure import displayed, paint, palette
-from .inference import class_map
+from .inference import GRID, WINDOW, class_map
 from .network import SegmentationNetwork
 from .progress import Bar
 from .specfile import read_spec
@@ -38,7 +41,7 @@ def main(argv: list[str] | None = None, folder: Path | None = None) -> int:
         return 1
     except torch.cuda.OutOfMemoryError:
         print(
-            "error: the GPU's memory is full; use --device cpu, or a smaller TILE in nn/inference.py",
+            f"error: the GPU's memory is full; use a smaller --window than {options.window}, or --device cpu",
             file=sys.stderr,
         )
         return 1
@@ -53,10 +56,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options.add_argument("--no-overlay", action="store_true", help="write class maps only")
+    options.add_argument(
+        "--window",
+        type=int,
+        default=WINDOW,
+        metavar="PX",
+        help="side of the overlapping windows that larger images are predicted in (default: %(default)s)",
+    )
     return options
 
 
 def _run(options: argparse.Namespace, folder: Path) -> int:
+    if options.window < 2 * GRID:
+        raise InputError(f"--window {options.window}: expected {2 * GRID} px or more")
     spec = read_spec(folder / "spec.yaml")
     weights = options.weights or folder / "runs" / "last" / "best.pt"
     if not weights.is_file():
@@ -76,9 +88,9 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
             print(f"left out: {error}", file=sys.stderr)
             failed += 1
             continue
-        classes = predict(network, image, spec)
+        classes = predict(network, image, spec, window=options.window)
         target = options.out / relative
-        _write(target, classes)
+        _write(target, pack_bits(classes) if classes.ndim == 3 else classes)
         if not options.no_overlay:
             painted = overlay(image, classes, colours, spec["background"])
             _write(_overlay_path(target), painted[:, :, ::-1])
@@ -91,25 +103,36 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     return 1 if failed else 0
 
 
-def predict(network: SegmentationNetwork, image: Image, spec: dict[str, Any]) -> NDArray[Any]:
-    """Class ids (H, W), uint8 (uint16 for more than 255 classes), of an image (H, W, C) as ``read_image`` gives it.
+def predict(
+    network: SegmentationNetwork, image: Image, spec: dict[str, Any], *, window: int = WINDOW
+) -> NDArray[Any]:
+    """The classes of an image (H, W, C) as ``read_image`` gives it.
 
-    Large images are predicted in overlapping tiles.
+    (H, W) class ids, uint8 (uint16 for more than 255 classes); multi-label (classes, H, W) bool. Images beyond
+    ``window`` px are predicted in overlapping windows.
     """
     reader, device = Reader(spec), next(network.parameters()).device
     size = (image.shape[0], image.shape[1])
     scaled = reader.tensor(resize_image(image, reader.training_size(size)))
-    classes = class_map(network, scaled.to(device), size).cpu().numpy()
+    predicted = class_map(network, scaled.to(device), size, window=window, multi_label=reader.multi_label)
+    classes: NDArray[Any] = predicted.cpu().numpy()
+    if reader.multi_label:
+        return classes
     return classes.astype(np.uint8 if len(spec["classes"]) <= 255 else np.uint16)
 
 
 def overlay(
     image: Image, classes: NDArray[Any], colours: NDArray[np.uint8], background: int | None
 ) -> NDArray[np.uint8]:
-    """The image as RGB (H, W, 3) with the colour of its class over every pixel that is no background."""
+    """The image as RGB (H, W, 3) with the colour of its class over every pixel that is no background.
+
+    ``classes`` as ``predict`` gives them: the colours of several classes mix, and what is of none stays as it is.
+    """
     seen, painted = displayed(image).astype(np.float32), paint(classes, colours).astype(np.float32)
-    strength = np.full((*classes.shape, 1), STRENGTH, np.float32)
-    if background is not None:
+    strength = np.full((*seen.shape[:2], 1), STRENGTH, np.float32)
+    if classes.ndim == 3:
+        strength[~classes.any(axis=0)] = 0
+    elif background is not None:
         strength[classes == background] = 0
     mixed: NDArray[np.uint8] = np.rint(seen + strength * (painted - seen)).astype(np.uint8)
     return mixed

@@ -25,6 +25,7 @@ __all__ = [
     "is_annotation_document",
     "masks_again",
     "pair",
+    "read_layers",
     "read_mask",
     "read_runs",
     "read_whole",
@@ -85,6 +86,14 @@ def read_whole(
 
     label_map, issues = masks.read_whole(folder_root, relpaths, encoding)
     return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
+
+
+def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, ...]:
+    """Label maps that together show every class of every pixel of one image; see ``sources.masks``."""
+    from shapeprof.sources import masks, reclass
+
+    layers = masks.read_layers(folder_root, relpaths, encoding)
+    return tuple(reclass.reclassed_labels(m, encoding) for m in layers) if encoding.new_ids else layers
 
 
 def read_runs(

@@ -92,6 +92,11 @@ class Encoding:
     issues: tuple[Issue, ...] = ()
     drawing: AnnotationSource | None = None  # annotation: the documents; raw values are their category ids
 
+    @property
+    def classes_may_overlap(self) -> bool:
+        """Whether a pixel may have several classes: each has masks of its own, or they are drawn."""
+        return self.drawing is not None or bool(self.part_ids)
+
     def __hash__(self) -> int:
         # Cheap, as the tables made from an encoding are cached under it for every mask that is read.
         return hash((self.kind, len(self.mapping), self.ignored, self.levels, self.layout))

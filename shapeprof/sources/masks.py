@@ -47,24 +47,54 @@ def read_whole(
     Raises:
         UnreadableMask: one of them can't be read, or is of another size than the first.
     """
-    maps = [read_mask(folder_root, path, encoding)[0] for path in relpaths]
+    maps = _of_one_size(folder_root, relpaths, encoding)
     if len(maps) == 1:
         return maps[0], ()
     background = encoding.classes.background
     labels = maps[0].labels.copy()
     shown = [m.labels != background for m in maps]
     for i in sorted(range(len(maps)), key=lambda i: (-int(shown[i].sum()), relpaths[i])):
-        if shown[i].shape != labels.shape:
-            seen, first = (f"{m.labels.shape[1]} x {m.labels.shape[0]}" for m in (maps[i], maps[0]))
-            text = f"it has {seen} pixels, the mask of another class of its image ({relpaths[0]}) {first}"
-            raise UnreadableMask(relpaths[i], "size-mismatch", text)
         labels[shown[i]] = maps[i].labels[shown[i]]
     twice = int(np.sum(shown, axis=0, dtype=np.int64).clip(1).sum() - labels.size)
     issues: tuple[Issue, ...] = ()
     if twice:
-        text = f"{twice} px lie in masks of two classes; one index mask holds one: that of the smaller mask"
+        text = (
+            f"{twice} px lie in masks of two classes; one index mask holds one: that of the smaller mask "
+            "(--multi-label keeps both)"
+        )
         issues = (Issue("warning", "classes-overlap", text, relpaths[0]),)
     return replace(maps[0], labels=labels), issues
+
+
+def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, ...]:
+    """Read the masks of one image as label maps that together show every class of every pixel.
+
+    Masks of a class each are read as they are. Of annotations, the first map is the drawn mask, which alone tells the
+    ignored pixels; then each class is drawn alone.
+
+    Raises:
+        UnreadableMask: one of them can't be read, or is of another size than the first.
+    """
+    if encoding.drawing is None:
+        return tuple(_of_one_size(folder_root, relpaths, encoding))
+    layers = [read_mask(folder_root, relpaths[0], encoding)[0]]
+    classes = encoding.drawing.classes
+    for class_id in sorted({i for _, i in classes if i > 0}):
+        alone = tuple((category, i) for category, i in classes if i in (0, class_id))
+        drawing = replace(encoding.drawing, classes=alone)
+        found, _ = read_mask(folder_root, relpaths[0], replace(encoding, drawing=drawing))
+        layers.append(replace(found, labels=np.where(found.labels == class_id, found.labels, 0)))
+    return tuple(layers)
+
+
+def _of_one_size(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> list[LabelMap]:
+    maps = [read_mask(folder_root, path, encoding)[0] for path in relpaths]
+    for path, found in zip(relpaths, maps, strict=True):
+        if found.labels.shape != maps[0].labels.shape:
+            seen, first = (f"{m.labels.shape[1]} x {m.labels.shape[0]}" for m in (found, maps[0]))
+            text = f"it has {seen} pixels, the mask of another class of its image ({relpaths[0]}) {first}"
+            raise UnreadableMask(path, "size-mismatch", text)
+    return maps
 
 
 def _laid_out(

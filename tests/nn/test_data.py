@@ -13,17 +13,22 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from shapeprof.nn.data import (  # noqa: E402
+    ALL_BITS,
+    BITS,
     Crops,
     Pair,
     Reader,
     crop_origin,
     cut,
+    pack_bits,
+    read_bits,
     read_image,
     read_labels,
     read_pairs,
     resize_image,
     resize_labels,
     to_tensor,
+    unpack_bits,
 )
 from shapeprof.nn.errors import InputError  # noqa: E402
 
@@ -252,3 +257,92 @@ def test_the_seed_decides_and_workers_change_nothing(pairs: list[Pair]) -> None:
 
     assert torch.equal(batches(1, 0), batches(1, 2))
     assert not torch.equal(batches(1, 0), batches(2, 0))
+
+
+# Multi-label: bit fields ------------------------------------------------------------------------
+
+
+def multi_label_spec(classes: int = 3, **training: Any) -> dict[str, Any]:
+    made = model_spec(NETWORKS["plain"], classes=classes, **training).to_dict()
+    return made | {"task": "multi-label", "background": None}
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [(np.uint8, 7), (np.uint16, 8), (np.uint16, 15)])
+def test_bit_fields_hold_every_combination(
+    tmp_path: Path, dtype: type[np.integer[Any]], classes: int
+) -> None:
+    everything = 2**classes - 1
+    stored = np.array([[0, 1, 5, everything, np.iinfo(dtype).max]], dtype)
+    bits = read_bits(write(tmp_path / "m.png", stored), classes)
+    assert bits.tolist() == [[0, 1, 5, everything, ALL_BITS]]
+    members = unpack_bits(bits, classes, IGNORE)
+    assert (members.shape, members.dtype) == ((classes, 1, 5), np.uint8)
+    assert members[:, 0, 2].tolist() == [1, 0, 1] + [0] * (classes - 3)
+    assert (members[:, 0, 3] == 1).all() and (members[:, 0, 4] == IGNORE).all()
+    packed = pack_bits(members[..., :4] == 1)
+    assert packed.dtype == dtype and (packed == stored[:, :4]).all()
+
+
+def test_bit_fields_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"m\.png holds the value 9, which has bit 3 set, .* bits 0 to 2"):
+        read_bits(write(tmp_path / "m.png", np.array([[9, 1]], np.uint8)), 3)
+    with pytest.raises(InputError, match=r"m\.png has uint8 bit fields, which hold 7 classes; .* has 8"):
+        read_bits(write(tmp_path / "m.png", np.array([[1]], np.uint8)), 8)
+    with pytest.raises(InputError, match=r"c\.png is no index mask"):
+        read_bits(write(tmp_path / "c.png", np.zeros((2, 2, 3), np.uint8)), 3)
+    with pytest.raises(
+        InputError, match="has 16 classes; multi-label masks hold 15 at most: take some together"
+    ):
+        Reader(multi_label_spec(BITS + 1))
+    with pytest.raises(InputError, match="task 'multilabel'; expected multi-class or multi-label"):
+        Reader(spec() | {"task": "multilabel"})
+    with pytest.raises(InputError, match=r"ignore_index 1; .* expected 2 to 255"):
+        Reader(multi_label_spec() | {"ignore_index": 1})
+
+
+def test_multi_label_crops_are_centred_on_each_class_alike() -> None:
+    labels = np.zeros((100, 100), np.int32)
+    labels[30:60, 30:60] = 0b001
+    labels[40, 40] = 0b011  # the only pixel of class 1, within class 0
+    labels[90:] = ALL_BITS  # which is no member of class 2
+    rng, ids = np.random.default_rng(0), np.arange(3, dtype=np.int32)
+    origins = [crop_origin(labels, (11, 11), rng, foreground=ids, bits=True) for _ in range(200)]
+    centres = [labels[top + 5, left + 5] for top, left in origins]
+    assert set(centres) == {0b001, 0b011}
+    assert 70 < sum(centre == 0b011 for centre in centres) < 130
+    nothing = np.full((20, 20), ALL_BITS, np.int32)
+    assert crop_origin(nothing, (20, 20), rng, foreground=ids, bits=True) == (0, 0)
+
+
+@pytest.fixture
+def multi_label_pairs(tmp_path: Path) -> list[Pair]:
+    """Pairs of 40 x 48 px whose channels R, G, B are 200 where a pixel is of class 0, 1, 2."""
+    rng, made = np.random.default_rng(0), []
+    for i in range(3):
+        members = rng.random((3, 40, 48)) < 0.4
+        image = 200 * members[::-1].transpose(1, 2, 0).astype(np.uint8)  # BGR on disk
+        paths = [
+            write(tmp_path / f"{name}{i}.png", p) for name, p in (("i", image), ("m", pack_bits(members)))
+        ]
+        made.append(Pair(*paths, "train", ""))
+    return made
+
+
+def test_multi_label_crops_keep_image_and_target_together(multi_label_pairs: list[Pair]) -> None:
+    """Through crop, padding, flips and doubled size, each channel still tells its class."""
+    spec = multi_label_spec(scale=(2.0, 2.0))
+    crops = Crops(multi_label_pairs, spec, crop=(100, 32), count=12, seed=3)
+    for i in range(12):
+        image, target = crops[i]
+        assert (image.shape, target.shape, target.dtype) == ((3, 100, 32), (3, 100, 32), torch.uint8)
+        counted = target[0] != IGNORE
+        assert ((target == IGNORE) == ~counted).all()  # in all channels
+        assert int(counted.sum()) == 80 * 32
+        seen = (image * 0.25 + 0.5) * 255 > 100
+        assert (seen == (target == 1))[:, counted].float().mean() > 0.9  # enlarging blurs the image
+
+
+def test_multi_label_batches_stack(multi_label_pairs: list[Pair]) -> None:
+    crops = Crops(multi_label_pairs, multi_label_spec(), crop=(16, 24), count=4, seed=0)
+    images, targets = next(iter(torch.utils.data.DataLoader(crops, batch_size=4)))
+    assert (images.shape, targets.shape) == ((4, 3, 16, 24), (4, 3, 16, 24))

@@ -13,7 +13,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from shapeprof.nn.data import Pair  # noqa: E402
-from shapeprof.nn.evaluation import class_names, draw_predictions, evaluate, score_table  # noqa: E402
+from shapeprof.nn.evaluation import class_names, draw_predictions, evaluate, score_table, shape_scores  # noqa: E402
 from shapeprof.nn.figure import IGNORED, paint, palette  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
@@ -60,6 +60,13 @@ def test_masks_are_scored_at_their_own_size(pairs: list[Pair], train_size: int |
     assert network.training  # as it was
     assert int(matrix.counts.sum()) == 39 * 60 + 32 * 21 + 79 * 50
     assert matrix.miou() >= least
+
+
+def test_windows_score_every_pixel_once(pairs: list[Pair]) -> None:
+    whole, windows = (evaluate(Red(), pairs, spec(), window=side) for side in (1536, 64))  # type: ignore[arg-type]
+    assert torch.equal(whole.counts, windows.counts)
+    shapes = [shape_scores(Red(), pairs, spec(), window=side) for side in (1536, 64)]  # type: ignore[arg-type]
+    assert (shapes[0].boundary == shapes[1].boundary).all() and shapes[0].boundary.any()
 
 
 def test_table_shows_the_majority_beside_the_score(pairs: list[Pair]) -> None:

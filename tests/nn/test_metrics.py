@@ -10,7 +10,14 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn.metrics import BOUNDARY_SHARE, ConfusionMatrix, ShapeScores, skeleton  # noqa: E402
+from shapeprof.nn.metrics import (  # noqa: E402
+    BOUNDARY_SHARE,
+    ConfusionMatrix,
+    MultiLabelConfusionMatrix,
+    ShapeScores,
+    confusion_matrix_of,
+    skeleton,
+)
 
 TRUTH = torch.tensor([[0, 0, 0, 1], [0, 1, 1, 255]])
 PREDICTED = torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]])
@@ -180,3 +187,73 @@ def test_images_add_up() -> None:
             target.update(*(torch.from_numpy(mask) for mask in masks))
     assert (both.boundary == one.boundary + two.boundary).all()
     assert (both.objects == one.objects + two.objects).all() and (both.lines == one.lines + two.lines).all()
+
+
+# Multi-label: (classes, H, W) of 0 and 1 --------------------------------------------------------
+
+LABELS = torch.tensor([[[1, 1, 0, 255]], [[1, 0, 0, 255]], [[0, 0, 0, 255]]], dtype=torch.uint8)
+GUESS = torch.tensor([[[1, 0, 1, 1]], [[1, 0, 0, 1]], [[0, 0, 0, 1]]], dtype=torch.bool)
+
+
+def multi_label_matrix() -> MultiLabelConfusionMatrix:
+    made = MultiLabelConfusionMatrix(3, 255)
+    made.update(GUESS, LABELS)
+    return made
+
+
+def test_multi_label_counts_by_hand() -> None:
+    """Per class, [[neither, only predicted], [missed, right]]; the last pixel is ignored."""
+    made = multi_label_matrix()
+    assert made.counts.tolist() == [[[0, 1], [1, 1]], [[2, 0], [0, 1]], [[3, 0], [0, 0]]]
+    assert made.right().tolist() == [1, 1, 0]
+    assert made.truth().tolist() == [2, 1, 0]
+    assert made.predicted().tolist() == [2, 1, 0]
+    assert made.iou().tolist()[:2] == pytest.approx([1 / 3, 1]) and math.isnan(made.iou()[2])
+    assert made.dice().tolist()[:2] == pytest.approx([2 / 4, 1]) and math.isnan(made.dice()[2])
+    assert made.miou() == made.foreground_miou(None) == pytest.approx((1 / 3 + 1) / 2)
+
+
+def test_multi_label_majority_is_each_class_everywhere_or_nowhere() -> None:
+    """Class 0 is on 2 px of 3, class 1 on one."""
+    majority = multi_label_matrix().majority_iou().tolist()
+    assert majority[:2] == pytest.approx([2 / 3, 0]) and math.isnan(majority[2])
+
+
+def test_multi_label_agrees_with_a_binary_matrix_per_class() -> None:
+    generator = torch.Generator().manual_seed(0)
+    target, guess = (torch.rand(4, 20, 30, generator=generator) < 0.4 for _ in range(2))
+    labels = target.to(torch.uint8)
+    labels[:, :3] = 255
+    made = MultiLabelConfusionMatrix(4, 255)
+    for rows in (slice(0, 7), slice(7, 20)):  # updates add up
+        made.update(guess[:, rows], labels[:, rows])
+    for c in range(4):
+        alone = ConfusionMatrix(2, 255)
+        alone.update(guess[c].long(), labels[c].long())
+        assert torch.equal(made.counts[c], alone.counts)
+        assert float(made.iou()[c]) == float(alone.iou()[1])
+        assert float(made.dice()[c]) == float(alone.dice()[1])
+
+
+def test_the_task_of_the_spec_decides() -> None:
+    spec = {"task": "multi-label", "classes": [{}] * 3, "ignore_index": 255}
+    assert confusion_matrix_of(spec).counts.shape == (3, 2, 2)
+    multi_class = confusion_matrix_of(spec | {"task": "multi-class"})
+    assert multi_class.counts.shape == (3, 3) and type(multi_class) is ConfusionMatrix
+
+
+def test_shape_scores_of_classes_that_overlap_are_those_of_each_alone() -> None:
+    truths, guesses = ([square(40, at), square(50, 25)] for at in (25, 28))
+    both = ShapeScores(2, 255, background=None)
+    target, guess = (torch.from_numpy(np.stack(masks)) for masks in (truths, guesses))
+    target = target.to(torch.uint8)
+    target[:, :10] = 255
+    before = guess.clone()
+    both.update(guess.bool(), target)
+    assert torch.equal(guess, before)
+    for c in range(2):
+        truth = np.where(np.arange(100)[:, None] < 10, 255, truths[c])
+        alone = scores(guesses[c], truth)
+        for name in ("boundary_iou", "object_f1", "centre_line_dice"):
+            assert getattr(both, name)()[c] == getattr(alone, name)()[1]
+    assert both.boundary_iou()[1] == 1 and both.boundary_iou()[0] < 1
