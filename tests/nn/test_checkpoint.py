@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -45,6 +46,24 @@ def test_another_spec_or_file_is_refused(tmp_path: Path) -> None:
         torch.save(content, tmp_path / "d.pt")
         with pytest.raises(InputError, match=r"d\.pt is no checkpoint of train\.py"):
             restore(tmp_path / "d.pt", build(spec), spec)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_leaves_the_older_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = model_spec(NETWORKS[NAME]).to_dict()
+    save(tmp_path / "a.pt", build(spec), spec, step=1, miou=0.0)
+    before, truly_open = (tmp_path / "a.pt").read_bytes(), Path.open
+
+    def full(path: Path, *arguments: Any, **named: Any) -> Any:
+        return truly_open(Path("/dev/full") if path.suffix == ".tmp" else path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(
+        InputError, match=r"a\.pt \(0\.1 MB\) can't be written: No space left on device; make room"
+    ):
+        save(tmp_path / "a.pt", build(spec), spec, step=2, miou=0.0)
+    assert (tmp_path / "a.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
 
 
 def test_longer_training_does_not_change_the_digest(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from shapeprof.nn.data import Pair  # noqa: E402
 from shapeprof.nn.errors import InputError  # noqa: E402
 from shapeprof.nn.plan import Plan, parser, plan_of  # noqa: E402
 
@@ -44,6 +45,33 @@ def test_a_learning_rate_is_positive(rate: str) -> None:
 def test_a_crop_has_two_sides_at_most() -> None:
     with pytest.raises(InputError, match="--crop takes one side, or rows and columns; got 3 numbers"):
         plan("--crop", "1", "2", "3")
+
+
+def test_the_course_is_what_decides_how_training_goes() -> None:
+    pairs = [Pair(Path("i"), Path("m"), split, "") for split in ("train", "train", "val")]
+    course = plan().course(TRAINING, pairs)
+    assert TRAINING.keys() < course.keys()
+    assert (course["pairs of train"], course["pairs of val"]) == (2, 1)
+    for options in (
+        ("--device", "cpu"),
+        ("--workers", "3"),
+        ("--threads", "1"),
+        ("--out", "x"),
+        ("--compile",),
+    ):
+        assert plan(*options).course(TRAINING, pairs) == course
+    for options in (("--precision", "bfloat16"), ("--eval-every", "2"), ("--accumulate", "2")):
+        assert plan(*options).course(TRAINING, pairs) != course
+
+
+def test_crops_are_numbered_on_through_the_steps() -> None:
+    made = plan("--batch", "3", "--accumulate", "2")
+    assert made.crop_numbers(0) == [0, 1, 2, 3, 4, 5] and made.crop_numbers(1) == [6, 7, 8, 9, 10, 11]
+
+
+def test_precision_is_full_on_a_cpu_unless_asked() -> None:
+    assert plan().precision == torch.float32
+    assert plan("--precision", "float16").precision == torch.float16
 
 
 @pytest.mark.parametrize("option", ["--steps=0", "--crop=0", "--seed=-1", "--batch=two"])
