@@ -1,16 +1,19 @@
 """What a network costs, counted on paper: parameters, operations, receptive field, memory.
 
 Pure arithmetic on the knobs: it needs no torch, so that designs can be weighed while scanning.
-``convolutions`` lists what ``nn/network.py`` builds; ``tests/test_cost.py`` holds the two together.
+``layers_of`` lists what ``nn/network.py`` builds; ``tests/test_cost.py`` holds the two together.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .spec import AsppSpec, EncoderSpec, NetworkSpec, PpmSpec
+from .backbones import backbone_layers
+from .layers import Convolution, Grid, Kind, Layer
+from .spec import AsppSpec, BackboneSpec, EncoderSpec, NetworkSpec, PpmSpec
 
 FLOAT_BYTES = 4
 STATES = 4  # float32 values kept per parameter: weight, gradient, and AdamW's two moments
@@ -19,50 +22,29 @@ LABEL_VALUES = 4  # per head and pixel, whatever the classes: the target's id (i
 
 
 @dataclass(frozen=True, slots=True)
-class Convolution:
-    """One convolution and what follows it."""
-
-    name: str
-    inputs: int  # channels
-    outputs: int  # channels
-    kernel: int  # side, px of its input
-    rows: int  # of its output
-    columns: int  # of its output
-    stride: int = 1
-    dilation: int = 1
-    norm: bool = True  # a norm follows (2 parameters a channel); without one the convolution has a bias
-    joined: bool = False  # reads a tensor made for it (concatenated, enlarged): one more to keep for backward
-    training_only: bool = False  # part of an auxiliary or deep-supervision head
-
-    @property
-    def parameters(self) -> int:
-        """Weights, and the norm's scale and shift or the bias."""
-        return self.inputs * self.outputs * self.kernel**2 + self.outputs * (2 if self.norm else 1)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates for one image."""
-        return self.inputs * self.outputs * self.kernel**2 * self.rows * self.columns
-
-    @property
-    def kept_values(self) -> int:
-        """Numbers per image that training keeps: the norm's input, the ReLU's result, a joined input."""
-        tensors = 1 if not self.norm or self.name.endswith("shortcut") else 2
-        return (tensors * self.outputs + self.joined * self.inputs) * self.rows * self.columns
-
-
-@dataclass(frozen=True, slots=True)
 class Cost:
     """What follows from a network, a crop and a batch."""
 
     parameters: int  # of the network that predicts
     training_parameters: int  # with the heads that only training has
-    macs: int  # multiply-accumulates of the convolutions, one crop, forward, evaluation
-    receptive_field: int  # theoretical side, encoder and the context's widest rate, px
-    effective_receptive_field: float  # side at initialisation, same path, px
+    macs: int  # multiply-accumulates of convolutions, linear layers and attention, one crop, forward, evaluation
+    receptive_field: (
+        int | None
+    )  # theoretical side, encoder and the context's widest rate, px; None: attention
+    effective_receptive_field: float | None  # side at initialisation, same path, px; None: attention
     input_multiple: int  # the network pads sizes to a multiple of this
     memory_gb: float  # 10**9 bytes, estimated: training with one batch in float32
-    layers: tuple[Convolution, ...]  # encoder, context, decoder, head, training-only heads
+    layers: tuple[Layer, ...]  # encoder, context, decoder, head, training-only heads
+
+    @property
+    def macs_by_kind(self) -> dict[Kind, int]:
+        """``macs`` of the convolutions, the linear layers and the products of attention (queries with keys, and
+        weights with values), where there are any."""
+        sums: Counter[Kind] = Counter()
+        for layer in self.layers:
+            if not layer.training_only:
+                sums[layer.kind] += layer.macs
+        return {kind: macs for kind, macs in sums.items() if macs}
 
 
 def cost(network: NetworkSpec, classes: int, channels: int, crop: tuple[int, int], batch: int) -> Cost:
@@ -71,18 +53,18 @@ def cost(network: NetworkSpec, classes: int, channels: int, crop: tuple[int, int
     ``crop`` is (rows, columns) in px; ``batch`` the crops per training step.
     """
     size = padded_size(crop, network.encoder.output_stride)
-    layers = tuple(convolutions(network, classes, channels, size))
+    layers = tuple(layers_of(network, classes, channels, size))
     kept = [layer for layer in layers if not layer.training_only]
     parameters = sum(layer.parameters for layer in layers)
     heads = 1 + len(network.auxiliary_heads) + len(network.deep_supervision)
     pixels, values = size[0] * size[1], LOGIT_COPIES * classes + LABEL_VALUES
-    path = receptive_path(layers)
+    path = [] if any(layer.kind == "attention" for layer in layers) else receptive_path(layers)
     return Cost(
         parameters=sum(layer.parameters for layer in kept),
         training_parameters=parameters,
         macs=sum(layer.macs for layer in kept),
-        receptive_field=theoretical_field(path),
-        effective_receptive_field=effective_field(path),
+        receptive_field=theoretical_field(path) if path else None,
+        effective_receptive_field=effective_field(path) if path else None,
         input_multiple=network.encoder.output_stride,
         memory_gb=training_bytes(layers, pixels * heads * values, batch) / 1e9,
         layers=layers,
@@ -95,13 +77,13 @@ def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
     return rows, columns
 
 
-def convolutions(
-    network: NetworkSpec, classes: int, channels: int, size: tuple[int, int]
-) -> Iterator[Convolution]:
-    """Every convolution for an input of ``size`` (rows, columns), a multiple of the output stride."""
-    knobs, at = network.decoder, _Grid(size)
-    assert isinstance(network.encoder, EncoderSpec)
-    yield from _encoder(network.encoder, channels, at)
+def layers_of(network: NetworkSpec, classes: int, channels: int, size: tuple[int, int]) -> Iterator[Layer]:
+    """Every layer for an input of ``size`` (rows, columns), a multiple of the output stride."""
+    knobs, at = network.decoder, Grid(size)
+    if isinstance(network.encoder, BackboneSpec):
+        yield from backbone_layers(network.encoder, channels, at)
+    else:
+        yield from _encoder(network.encoder, channels, at)
     features = dict(network.encoder.features)  # of equal strides, the deepest
     stride: int = network.encoder.output_stride
     width = network.encoder.widths[-1]
@@ -127,20 +109,7 @@ def convolutions(
         yield at(head.stride, name, knobs.channels, classes, 1, norm=False, training_only=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Makes convolutions whose output is the input's size divided by a stride."""
-
-    size: tuple[int, int]
-
-    def __call__(
-        self, reached: int, name: str, inputs: int, outputs: int, kernel: int, **more: bool | int
-    ) -> Convolution:
-        rows, columns = (side // reached for side in self.size)
-        return Convolution(name, inputs, outputs, kernel, rows, columns, **more)  # type: ignore[arg-type]
-
-
-def _encoder(encoder: EncoderSpec, channels: int, at: _Grid) -> Iterator[Convolution]:
+def _encoder(encoder: EncoderSpec, channels: int, at: Grid) -> Iterator[Convolution]:
     width, stride, dilation = channels, 1, 1
     for i, (reached, outputs) in enumerate(encoder.features[: -len(encoder.blocks)]):
         yield at(reached, f"encoder.stem.{i}", width, outputs, 3, stride=reached // stride)
@@ -157,7 +126,7 @@ def _encoder(encoder: EncoderSpec, channels: int, at: _Grid) -> Iterator[Convolu
             width, stride, dilation = outputs, reached, dilated
 
 
-def _context(context: AsppSpec | PpmSpec, inputs: int, stride: int, at: _Grid) -> Iterator[Convolution]:
+def _context(context: AsppSpec | PpmSpec, inputs: int, stride: int, at: Grid) -> Iterator[Convolution]:
     width = context.channels
     if isinstance(context, PpmSpec):
         for i, bins in enumerate(context.bins):
@@ -174,7 +143,7 @@ def _context(context: AsppSpec | PpmSpec, inputs: int, stride: int, at: _Grid) -
     yield at(stride, "context.project", branches * width, width, 1, joined=True)
 
 
-def _decoder_level(stride: int, widths: tuple[int, int, int, int], at: _Grid) -> Iterator[Convolution]:
+def _decoder_level(stride: int, widths: tuple[int, int, int, int], at: Grid) -> Iterator[Convolution]:
     """``widths``: of the coarser level, of the skip (0: none) before and after its reduction, of the level itself."""
     inputs, skip, reduced, outputs = widths
     if skip:
@@ -183,9 +152,10 @@ def _decoder_level(stride: int, widths: tuple[int, int, int, int], at: _Grid) ->
     yield at(stride, f"levels.{stride}.fuse.1", outputs, outputs, 3)
 
 
-def receptive_path(layers: Iterable[Convolution]) -> list[Convolution]:
+def receptive_path(layers: Iterable[Layer]) -> list[Layer]:
     """The longest way from the image to the encoder's output, then through the context's widest rate."""
-    path, widest = [], None
+    path: list[Layer] = []
+    widest: Layer | None = None
     for layer in layers:
         if layer.name.startswith("encoder.") and not layer.name.endswith("shortcut"):
             path.append(layer)
@@ -196,7 +166,7 @@ def receptive_path(layers: Iterable[Convolution]) -> list[Convolution]:
     return [*path, *([widest] if widest else [])]
 
 
-def theoretical_field(path: Iterable[Convolution]) -> int:
+def theoretical_field(path: Iterable[Layer]) -> int:
     """Side in px of all that one output can see: ``1 + sum((k - 1) dilation jump)``.
 
     The jump is the distance in px between two neighbouring inputs of the convolution. Reference:
@@ -210,7 +180,7 @@ def theoretical_field(path: Iterable[Convolution]) -> int:
     return field
 
 
-def effective_field(path: Iterable[Convolution]) -> float:
+def effective_field(path: Iterable[Layer]) -> float:
     """Side in px of what one output mostly sees at initialisation.
 
     Formula: ``4 sqrt(sum((k^2 - 1) / 12 (jump dilation)^2))``.
@@ -218,7 +188,7 @@ def effective_field(path: Iterable[Convolution]) -> float:
     Random weights spread the gradient like a sum of independent uniform steps, each with the
     variance of a kernel's taps; four standard deviations hold 95 %. Reference: Luo et al. 2016,
     Understanding the effective receptive field. Measured ResNets agree within 15 %; training
-    changes it.
+    changes it. Of a ConvNeXt it is what its branches would give at full weight: they start at 1e-6 of it.
     """
     variance, jump = 0.0, 1
     for layer in path:
@@ -230,14 +200,14 @@ def effective_field(path: Iterable[Convolution]) -> float:
 def effective_receptive_field(encoder: EncoderSpec) -> float:
     """``effective_field`` of an encoder alone, px: what its features mostly see without context."""
     side = 2 * encoder.output_stride
-    return effective_field(receptive_path(_encoder(encoder, 1, _Grid((side, side)))))
+    return effective_field(receptive_path(_encoder(encoder, 1, Grid((side, side)))))
 
 
-def training_bytes(layers: Iterable[Convolution], loss_values: int, batch: int) -> int:
+def training_bytes(layers: Iterable[Layer], loss_values: int, batch: int) -> int:
     """Estimated bytes that training with one batch needs in float32.
 
     ``4 (4 parameters + batch (kept values + loss values))``: weights, gradients and AdamW's
-    moments; per image, what the backward pass needs of every layer (``Convolution.kept_values``)
+    moments; per image, what the backward pass needs of every layer (``kept_values``)
     and ``loss_values``: full-size logits of all heads, ``(4 classes + 4) pixels`` each. Within
     25 % of what autograd keeps (tests/test_cost.py). An estimate: workspace, fragmentation and
     passing gradients come on top; mixed precision takes up to half of it off.

@@ -31,6 +31,13 @@ BACKBONE_FAMILIES = {
     "swin": ("depths", "embed_dim", "num_heads", "window_size"),
     "dinov2": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
 }
+# What must have its default where it is named: the strides, or the counts on paper, rest on it.
+BACKBONE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "resnet": {"downsample_in_first_stage": False, "hidden_act": "relu"},
+    "convnext": {"patch_size": 4},
+    "swin": {"patch_size": 4, "use_absolute_embeddings": False},
+    "dinov2": {"use_swiglu_ffn": False},
+}
 
 DesignName = Literal["auxiliary-head", "skip", "dilated", "skip+dilated", "default"]
 
@@ -149,8 +156,20 @@ class BackboneSpec(_Block):
             raise ValueError(f"config.model_type is {family!r}; known: {', '.join(BACKBONE_FAMILIES)}")
         if missing := [name for name in needed if name not in self.config]:
             raise ValueError(f"config of a {family} lacks {', '.join(missing)}")
-        if family == "swin" and self.output_stride != 32:
-            raise ValueError(f"a Swin can't be dilated to output stride {self.output_stride}; it has 32")
+        for name, value in BACKBONE_DEFAULTS[self.family].items():
+            if self.config.get(name, value) != value:
+                raise ValueError(
+                    f"config.{name} of a {family} is {self.config[name]!r}; it must be {value!r}"
+                )
+        deepest = 32 if family == "dinov2" else 4 * 2 ** (len(self.config["depths"]) - 1)
+        if self.output_stride > deepest or (family == "swin" and self.output_stride != deepest):
+            less = "" if family == "swin" else " or less"
+            raise ValueError(f"output stride {self.output_stride}: this {family} has {deepest}{less}")
+        for name in ("hidden_sizes", "num_heads"):
+            if name in needed and len(self.config[name]) != len(self.config["depths"]):
+                raise ValueError(
+                    f"config.{name} {self.config[name]} must be as long as depths {self.config['depths']}"
+                )
         if self.multi_grid and (family != "resnet" or len(self.multi_grid) != self.config["depths"][-1]):
             raise ValueError(
                 f"multi-grid {self.multi_grid} needs a ResNet and one factor per block of its last stage"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from shapeprof.cost import cost
+from shapeprof.cost import effective_receptive_field
 from shapeprof.profile import ClassView
 from shapeprof.spec import EncoderSpec, NetworkSpec, skip_strides_of
 
@@ -81,9 +81,7 @@ def encoder_of(stem_stride: int, output_stride: int) -> EncoderSpec:
 @cache
 def effective_field(stem_stride: int, output_stride: int) -> float:
     """Effective receptive field of that encoder at initialisation, px (see ``cost.effective_field``)."""
-    encoder = encoder_of(stem_stride, output_stride)
-    network = NetworkSpec.model_validate({"encoder": encoder, "decoder": {"logit_stride": output_stride}})
-    return cost(network, 2, 3, (64, 64), 1).effective_receptive_field
+    return effective_receptive_field(encoder_of(stem_stride, output_stride))
 
 
 def wants_context(evidence: Evidence, field: float, t: Thresholds) -> ClassView | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from shapeprof.cost import Cost, cost
 from shapeprof.profile import ClassView, Profile
-from shapeprof.spec import SplitSpec, TrainingSpec
+from shapeprof.spec import NetworkSpec, SplitSpec, TrainingSpec
 
 from . import Knobs
 from .evidence import Evidence
@@ -23,6 +23,7 @@ WIDTHS = ((32, 64, 128, 256), (64, 128, 256, 512))
 MARGIN = 1.5  # the crop's side over L90, so that most objects lie whole in some crop
 SMALLEST_CROP, LARGEST_CROP, CROP_STEP = 128, 1024, 32  # px
 BATCHES = (16, 12, 8, 6, 4, 2)
+BATCH_NORM = 8  # smallest batch that it is used at
 VISITS = 200  # crops seen per training image
 FEWEST_STEPS, MOST_STEPS, STEP_ROUND = 1500, 20000, 500
 SMALLEST_BATCH = 8  # images behind one step: smaller batches are added up
@@ -66,23 +67,13 @@ def plan(
     crop shrinks instead. Group norm replaces batch norm under a batch of 8. Rates of ASPP that the
     crop can't hold (r >= crop / stride) are dropped: there a 3x3 convolution is a 1x1.
     """
-    classes, channels = max(2, len(profile.names)), 3
-    crop = crop_size(profile, evidence)
-    while True:
-        fitting = [
-            b for b in BATCHES if cost(knobs.network(), classes, channels, crop, b).memory_gb <= memory_gb
-        ]
-        if (fitting and fitting[0] >= 4) or max(crop) <= SMALLEST_CROP:
-            break
-        crop = (_smaller(crop[0]), _smaller(crop[1]))
-    batch = fitting[0] if fitting else BATCHES[-1]
-    fitting_rates = tuple(r for r in knobs.context_rates if r < min(crop) / knobs.output_stride)
-    knobs = replace(knobs, norm="batch" if batch >= 8 else "group", context_rates=fitting_rates)
-    trained = profile.images * (1 - SplitSpec().validation_share)
+    network, crop = knobs.network(), crop_size(profile, evidence)
+    crop, batch = fitted(network, profile, crop, memory_gb)
+    rates = fitting_rates(knobs.context_rates, crop, knobs.output_stride)
+    knobs = replace(knobs, norm="batch" if batch >= BATCH_NORM else "group", context_rates=rates)
     accumulate = max(1, SMALLEST_BATCH // batch)
-    steps = round(VISITS * trained / (batch * accumulate) / STEP_ROUND) * STEP_ROUND
+    steps = step_count(profile.images, batch * accumulate)
     rare = any(profile.pixel_share(v) < RARE for v in profile.classes())
-    steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
     names = [profile.name_of(v.id) for v in profile.classes()]
     training = TrainingSpec(
         crop=crop,
@@ -96,7 +87,35 @@ def plan(
         jitter=JITTER,
         loss="ce+dice" if rare else "ce",
     )
-    return knobs, training, cost(knobs.network(), classes, channels, crop, batch)
+    return knobs, training, priced(knobs.network(), profile, crop, batch)
+
+
+def fitted(
+    network: NetworkSpec, profile: Profile, crop: tuple[int, int], memory_gb: float
+) -> tuple[tuple[int, int], int]:
+    """The crop, made smaller if no batch of 4 of it fits, and the largest batch that fits."""
+    while True:
+        fitting = [b for b in BATCHES if priced(network, profile, crop, b).memory_gb <= memory_gb]
+        if (fitting and fitting[0] >= 4) or max(crop) <= SMALLEST_CROP:
+            return crop, fitting[0] if fitting else BATCHES[-1]
+        crop = (_smaller(crop[0]), _smaller(crop[1]))
+
+
+def priced(network: NetworkSpec, profile: Profile, crop: tuple[int, int], batch: int) -> Cost:
+    """What ``network`` costs for the classes of ``profile`` and colour images."""
+    return cost(network, max(2, len(profile.names)), 3, crop, batch)
+
+
+def fitting_rates(rates: tuple[int, ...], crop: tuple[int, int], output_stride: int) -> tuple[int, ...]:
+    """The rates of ASPP whose 3x3 convolution reaches other features of ``crop``."""
+    return tuple(r for r in rates if r < min(crop) / output_stride)
+
+
+def step_count(images: int, batch: int) -> int:
+    """``VISITS`` crops of each training image, ``batch`` a step; between 1,500 and 20,000 steps."""
+    trained = images * (1 - SplitSpec().validation_share)
+    steps = round(VISITS * trained / batch / STEP_ROUND) * STEP_ROUND
+    return min(max(steps, FEWEST_STEPS), MOST_STEPS)
 
 
 def scale_range(classes: Iterable[ClassView]) -> tuple[float, float]:
