@@ -1,6 +1,6 @@
 """The command line. A command is: parse, call the library, render. Nothing heavy is imported before it is needed.
 
-Exit codes: 0 done, 1 error, 2 usage, 3 nothing measurable.
+Exit codes: 0 done, 1 error, 2 usage, 3 nothing measurable or a check failed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .recommend import Recommendation
     from .scan import Progress
     from .shards import ScanOptions
+    from .verify import Verification
 
 app = typer.Typer(
     help="Measure the shapes in segmentation masks and get the network they ask for, with the reasons.",
@@ -366,6 +367,24 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="The masks, when a PROFILE was made elsewhere.")
     ] = None,
     to: Annotated[str, typer.Option("--to", metavar="TARGET", help="What to write.")] = "pytorch",
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Classes may overlap: keep all classes of a pixel.")
+    ] = False,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A well-known design instead: unet, deeplabv3+, ..."),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A published encoder instead: microsoft/resnet-50, or a folder."),
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained/--no-pretrained", help="Start --encoder from its weights.")
+    ] = True,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify/--no-verify", help="Check the network quickly, where torch is installed."),
+    ] = True,
     group: Group = None,
     classes: Classes = None,
     background: Background = None,
@@ -398,8 +417,12 @@ def export(
     profile, _ = _profile_of(place, _scan_options(ctx.params) if typed else None)
     recommendation = _recommended(profile, thresholds, memory)
     from . import export as exporter
+    from .choices import chosen
     from .report.terminal import SEVERITIES
 
+    recommendation = chosen(
+        recommendation, profile, reference, encoder, pretrained=pretrained, memory_gb=memory
+    )
     root = masks or (None if _is_profile(place) else place)
     with _progress("Writing masks") as progress:
         result = exporter.export_model(
@@ -411,17 +434,42 @@ def export(
             target=to,
             group=group or profile.arguments.get("group"),
             progress=progress,
+            multi_label=multi_label,
         )
+    verification, told = _quick_checks(output) if verify else (None, "Nothing was checked (--no-verify).")
     if as_json:
-        typer.echo(exporter.to_json(result))
+        from .report.verification import to_dict
+
+        typer.echo(exporter.to_json(result, None if verification is None else to_dict(verification)))
         return
     for issue in result.issues:
         mark, where = SEVERITIES[issue.severity][0], f"{issue.path}: " if issue.path else ""
         typer.echo(f"{mark} {_safe(where + issue.message)}", err=True)
     for line in exporter.describe(result):
         typer.echo(_safe(line))
+    typer.echo(told)
     if result.pairs:
         typer.echo(f"Next  python {_safe(str(output / 'train.py'))}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `export` has written.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Only the checks that take seconds.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove that an exported network is what its spec says, that it learns, and that it can be deployed."""
+    from .report.verification import render, to_json
+    from .verify import verify_model
+
+    with _progress("Checking") as progress:
+        result = verify_model(folder, quick=quick, progress=progress)
+    if as_json:
+        typer.echo(to_json(result))
+    else:
+        _console(sys.stdout).print(render(result))
+    if result.failed:
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -612,6 +660,19 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
         pairs = f"{paired:,} of {profile.ledger.files:,} masks have their image"
         found = (*pairing.issues, Issue("info", "images-paired", f"{pairs} ({pairing.rule})"))
     return replace(profile, issues=(*profile.issues, *found))
+
+
+def _quick_checks(folder: Path) -> tuple[Verification | None, str]:
+    """The quick checks of an export, and a line about them; an error there is no error of the export."""
+    from .report.verification import one_line
+    from .verify import verify_model
+
+    try:
+        with _progress("Checking") as progress:
+            result = verify_model(folder, quick=True, progress=progress)
+    except ShapeprofError as error:
+        return None, f"Nothing was checked: {_safe(str(error))}"
+    return result, one_line(result)
 
 
 def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Path]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
+from .choices import USER, normalisation
 from .cost import cost
 from .dataset import Progress, image_statistics, match, table_of, write, write_dataset
 from .emitters import EmittedFile, find_emitter
-from .errors import OutputError
+from .errors import OutputError, UsageError
 from .labelmap import Issue
 from .profile import Profile
 from .recommend import Decision, Recommendation
@@ -28,7 +29,10 @@ from .spec import (
     SplitSpec,
 )
 
+MULTI_LABEL_CLASSES = 15  # at most, of the bit fields that nn/data.py reads
 MARKER = "spec.yaml"  # a folder that holds it is an earlier export and may be written over
+
+Task = Literal["multi-class", "multi-label"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def export_model(
     target: str = "pytorch",
     group: str | None = None,
     progress: Progress | None = None,
+    multi_label: bool = False,
 ) -> Export:
     """Write the recommended model as a folder that trains.
 
@@ -68,23 +73,36 @@ def export_model(
         target: name of the emitter.
         group: regular expression with one capture group over mask paths; images of one group stay in one split.
         progress: called with masks done and masks in all.
+        multi_label: a pixel keeps all its classes where they overlap.
 
     Raises:
         OutputError: ``out`` holds something else or can't be written.
+        UsageError: ``multi_label``, and classes can't overlap in these masks, or are too many.
         PairingError, InputError: images and masks don't match, or can't be read.
     """
     emit = find_emitter(target)
     _check(out)
-    ids = {old: new for new, old in enumerate(_class_ids(profile))}
+    task: Task = "multi-label" if multi_label else "multi-class"
+    kept = _multi_label_classes(profile) if multi_label else _class_ids(profile)
+    ids = {old: new for new, old in enumerate(kept)}
     size = profile.arguments.get("train_size")
     if images is None:
-        spec = build_spec(profile, recommendation, ids, InputSpec(train_size=size), "none")
+        unseen = _as_trained_on(InputSpec(train_size=size), recommendation)
+        spec = build_spec(profile, recommendation, ids, unseen, "none", task)
         missing = ("dataset.csv and the masks: export again with --images FOLDER to pair them",)
         return Export(out, spec, _written(out, emit(spec)), missing=missing)
     matched = match(profile, masks, images, group)
-    spec = build_spec(profile, recommendation, ids, image_statistics(matched, size), matched.split_source)
+    spec = build_spec(
+        profile,
+        recommendation,
+        ids,
+        _as_trained_on(image_statistics(matched, size), recommendation),
+        matched.split_source,
+        task,
+        matched.masks_per_image if multi_label else 1.0,
+    )
     files = _written(out, emit(spec))
-    dataset = write_dataset(profile, matched, out, ids, progress)
+    dataset = write_dataset(profile, matched, out, ids, progress, multi_label=multi_label)
     files += _written(out, (EmittedFile("dataset.csv", table_of(dataset)),))
     splits = [row.split for row in dataset.rows]
     return Export(
@@ -117,9 +135,45 @@ def _written(out: Path, files: tuple[EmittedFile, ...]) -> tuple[str, ...]:
 # The spec -------------------------------------------------------------------------------------
 
 
+def _as_trained_on(images: InputSpec, recommendation: Recommendation) -> InputSpec:
+    """``images`` as a published encoder saw them: RGB, with its mean and std."""
+    published = normalisation(recommendation.network)
+    if published is None:
+        return images
+    mean, std = published
+    return InputSpec(channels=len(mean), mean=mean, std=std, train_size=images.train_size)
+
+
 def _class_ids(profile: Profile) -> list[int]:
     """Every class id that the masks hold or the table names, ascending; their positions are the exported ids."""
     return sorted({*range(len(profile.names)), *profile.totals})
+
+
+def _multi_label_classes(profile: Profile) -> list[int]:
+    """``_class_ids`` without the background, which is no class where a pixel may be of none.
+
+    Raises:
+        UsageError: classes can't overlap in these masks, or are too many for a bit field.
+    """
+    encoding = Encoding.from_dict(profile.encoding)
+    if not encoding.classes_may_overlap:
+        raise UsageError(
+            f"--multi-label: these masks ({encoding.kind}) hold one class a pixel, so classes can't overlap; expected "
+            "masks of a class each, told by folders or endings of names (--layout classes) or as pages of a file "
+            "(--pages classes), or annotations. Export without it"
+        )
+    if profile.background is None:
+        raise UsageError(
+            "--multi-label: no class of this profile is background, so what is of no class would be one; scan again "
+            "without --background none"
+        )
+    ids = [i for i in _class_ids(profile) if i != profile.background]
+    if len(ids) > MULTI_LABEL_CLASSES:
+        raise UsageError(
+            f"--multi-label: {len(ids)} classes; its masks hold {MULTI_LABEL_CLASSES} at most. Take some together with "
+            "--merge-classes or leave some out with --exclude-class"
+        )
+    return ids
 
 
 def build_spec(
@@ -128,8 +182,14 @@ def build_spec(
     ids: dict[int, int],
     input_spec: InputSpec,
     split: Literal["folders", "random", "none"],
+    task: Task = "multi-class",
+    masks_per_image: float = 1.0,
 ) -> ModelSpec:
-    """The complete spec. ``ids`` maps the profile's class ids to 0 .. K-1."""
+    """The complete spec.
+
+    ``ids`` maps the profile's class ids to 0 .. K-1. ``masks_per_image``: how often the profile counts an image's
+    pixels; shares of pixels are of the image.
+    """
     encoding = Encoding.from_dict(profile.encoding)
     views = {v.id: v for v in profile.classes()}
     network, training = recommendation.network, recommendation.training
@@ -139,10 +199,11 @@ def build_spec(
     def share(old: int) -> float:
         if old == profile.background:
             return profile.background_pixels / valid
-        return views[old].total("pixels") / valid if old in views else 0.0
+        return min(1.0, masks_per_image * views[old].total("pixels") / valid) if old in views else 0.0
 
     return ModelSpec(
         design=recommendation.design,
+        task=task,
         classes=tuple(
             ClassSpec(
                 id=new,
@@ -152,14 +213,15 @@ def build_spec(
             )
             for old, new in ids.items()
         ),
-        background=None if profile.background is None else ids[profile.background],
+        background=None if profile.background is None else ids.get(profile.background),
         input=input_spec,
         model=network,
         derived=DerivedSpec(
             parameters=counted.parameters,
             macs=counted.macs,
             receptive_field=counted.receptive_field,
-            effective_receptive_field=round(counted.effective_receptive_field, 1),
+            effective_receptive_field=counted.effective_receptive_field
+            and round(counted.effective_receptive_field, 1),
             input_multiple=counted.input_multiple,
             memory_gb=round(counted.memory_gb, 2),
         ),
@@ -203,12 +265,16 @@ def describe(result: Export) -> Iterator[str]:
         source = "folders of the data" if spec.split.source == "folders" else "a hash of the names"
         yield f"{result.pairs:,} pairs: {result.train:,} train, {result.val:,} val (split by {source})"
         if result.rewritten_masks:
-            yield f"{result.rewritten_masks:,} masks rewritten as index PNG under {result.folder / 'masks'}"
+            form = "bit fields, bit c for class c" if spec.task == "multi-label" else "index PNG"
+            yield f"{result.rewritten_masks:,} masks rewritten as {form}, under {result.folder / 'masks'}"
+    for rationale in spec.rationale:
+        if rationale.rule == USER:
+            yield from rationale.reason.replace(". ", ".\n").splitlines()
     yield from (f"missing: {what}" for what in result.missing)
 
 
-def to_json(result: Export) -> str:
-    """The export for machines."""
+def to_json(result: Export, verification: dict[str, Any] | None = None) -> str:
+    """The export for machines. ``verification``: what its quick checks came to; None: nothing was checked."""
     data: dict[str, Any] = {
         "folder": str(result.folder),
         "design": result.spec.design,
@@ -223,5 +289,6 @@ def to_json(result: Export) -> str:
             for i in result.issues
         ],
         "spec_digest": result.spec.digest(),
+        "verification": verification,
     }
     return json.dumps(data, indent=2)

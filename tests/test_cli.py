@@ -92,7 +92,7 @@ def test_json_is_one_object_and_nothing_else(kept: Path) -> None:
 def test_report_and_export_do_not_scan_again(kept: Path) -> None:
     before = (kept / "masks.shapeprof/profile.json").stat().st_mtime_ns
     assert run("report", "masks", cwd=kept)[2] == ""
-    code, out, err = run("export", "masks", "-o", "net", cwd=kept)
+    code, out, err = run("export", "--no-verify", "masks", "-o", "net", cwd=kept)
     assert code == 0 and err == ""
     assert "missing: dataset.csv" in out
     assert (kept / "masks.shapeprof/profile.json").stat().st_mtime_ns == before
@@ -114,7 +114,9 @@ def test_explain_prints_the_page(name: str | None, expected: str) -> None:
 
 
 def test_a_profile_is_not_read_with_other_options(kept: Path) -> None:
-    code, out, err = run("export", "masks.shapeprof", "-o", "net2", "--train-size", "64", cwd=kept)
+    code, out, err = run(
+        "export", "--no-verify", "masks.shapeprof", "-o", "net2", "--train-size", "64", cwd=kept
+    )
     assert (code, out) == (2, "") and "--train-size" in err and "mask folder" in err
 
 
@@ -246,14 +248,16 @@ def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read
     write_set(tmp_path / "masks", two, images=tmp_path / "images")
     assert run("scan", "masks", "--sample", "12", "--exclude-class", "class 2", cwd=tmp_path)[0] == 0
     images = ("--images", tmp_path / "images")
-    code, _, err = run("export", "masks", *images, "-o", tmp_path / "a", cwd=tmp_path)
+    code, _, err = run("export", "--no-verify", "masks", *images, "-o", tmp_path / "a", cwd=tmp_path)
     assert (code, err) == (0, "As in the kept scan of these masks: exclude ['class 2'], sample 12.\n")
     for number, option in enumerate((["--pages", "auto"], ["--no-instances"], ["--no-annotations"])):
-        code, _, err = run("export", "masks", *images, *option, "-o", tmp_path / str(number), cwd=tmp_path)
+        code, _, err = run(
+            "export", "--no-verify", "masks", *images, *option, "-o", tmp_path / str(number), cwd=tmp_path
+        )
         assert code == 0 and err.startswith("No up-to-date scan of masks is kept")
         assert yaml_classes(tmp_path / str(number)) == ["background", "class 1", "class 2"]
     merged = ("--merge-classes", "class 1,class 2=thing")
-    assert run("export", "masks", *images, *merged, "-o", tmp_path / "m", cwd=tmp_path)[0] == 0
+    assert run("export", "--no-verify", "masks", *images, *merged, "-o", tmp_path / "m", cwd=tmp_path)[0] == 0
     assert yaml_classes(tmp_path / "m") == ["background", "thing"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import pytest
 import yaml
 
 from shapeprof.dataset import read_rgb
-from shapeprof.errors import InputError, OutputError, PairingError
-from shapeprof.export import Export, export_model
+from shapeprof.errors import InputError, OutputError, PairingError, UsageError
+from shapeprof.export import MULTI_LABEL_CLASSES, Export, export_model
 from shapeprof.recommend import recommend_design
 from shapeprof.scan import scan_masks
 from shapeprof.shards import ScanOptions
@@ -183,3 +184,194 @@ def test_no_pair_that_can_be_trained_on_is_an_error(tmp_path: Path) -> None:
     profile = scan_masks(masks)
     with pytest.raises(PairingError, match="6 pairs differ in size"):
         export_model(profile, recommend_design(profile), tmp_path / "net", images=tmp_path / "images")
+
+
+# Multi-label --------------------------------------------------------------------------------
+
+
+def overlapping(i: int, side: int = 96) -> dict[str, np.ndarray]:
+    """A road, and on it a car that reaches beyond; every third image has no car."""
+    road, car = np.zeros((side, side), np.uint8), np.zeros((side, side), np.uint8)
+    road[30 + i : 60 + i] = 255
+    car[50 + i : 74 + i, 20 + i : 44 + i] = 255
+    return {"road": road, "car": car} if i % 3 else {"road": road}
+
+
+def write_image(path: Path, masks: dict[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 60, (96, 96, 3))
+    for channel, name in enumerate(("road", "car")):
+        noise[..., channel] += 150 * (masks.get(name, np.zeros((96, 96))) > 0)
+    cv2.imwrite(str(path), noise.astype(np.uint8))
+
+
+def files_per_class(root: Path) -> None:
+    for i in range(9):
+        for name, mask in overlapping(i).items():
+            (root / "masks" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(root / "masks" / name / f"{i}.png"), mask)
+        write_image(root / "images" / f"{i}.png", overlapping(i))
+
+
+def pages_per_class(root: Path) -> None:
+    (root / "masks").mkdir(parents=True)
+    for i in range(9):
+        masks = overlapping(i)
+        pages = [masks.get("car", np.zeros((96, 96), np.uint8)), masks["road"]]
+        assert cv2.imwritemulti(str(root / "masks" / f"{i}.tif"), pages)
+        write_image(root / "images" / f"{i}.png", masks)
+
+
+def annotations(root: Path) -> None:
+    """COCO: rectangles, and a crowd of cars in a corner, which is ignored."""
+    (root / "masks").mkdir(parents=True)
+    images, regions = [], []
+    for i in range(9):
+        images.append({"id": i, "file_name": f"{i}.png", "height": 96, "width": 96})
+        for name, mask in sorted(overlapping(i).items()):
+            rows, columns = np.nonzero(mask)
+            box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+            regions.append((i, {"car": 1, "road": 2}[name], box, 0))
+        regions.append((i, 1, (0, 0, 8, 8), 1))
+    listed = [
+        {
+            "id": number,
+            "image_id": image,
+            "category_id": category,
+            "iscrowd": crowd,
+            "segmentation": [[float(n) for n in (left, top, right, top, right, bottom, left, bottom)]],
+        }
+        for number, (image, category, (top, left, bottom, right), crowd) in enumerate(regions, start=1)
+    ]
+    categories = [{"id": 1, "name": "car"}, {"id": 2, "name": "road"}]
+    document = {"images": images, "annotations": listed, "categories": categories}
+    (root / "masks" / "labels.json").write_text(json.dumps(document))
+    for i in range(9):
+        write_image(root / "images" / f"{i}.png", overlapping(i))
+
+
+def exported_as(root: Path, *, multi_label: bool, options: ReadOptions | None = None) -> Export:
+    profile = scan_masks(root / "masks", ScanOptions(options) if options else None)
+    recommendation = recommend_design(profile)
+    images = root / "images"
+    return export_model(profile, recommendation, root / "net", images=images, multi_label=multi_label)
+
+
+LAYOUTS = {"files": files_per_class, "pages": pages_per_class, "annotations": annotations}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_multi_label_masks_keep_what_overlaps(tmp_path: Path, layout: str) -> None:
+    LAYOUTS[layout](tmp_path)
+    result = exported_as(tmp_path, multi_label=True)
+    names = ["page 0", "page 1"] if layout == "pages" else ["car", "road"]
+    assert (result.spec.task, result.spec.background) == ("multi-label", None)
+    assert [c.name for c in result.spec.classes] == names
+    assert result.rewritten_masks == result.pairs == 9
+    assert "classes-overlap" not in {issue.code for issue in result.issues}
+    pixels = np.zeros(2)
+    for row in table(result):
+        written = cv2.imread(str(result.folder / row["mask"]), cv2.IMREAD_UNCHANGED)
+        masks = overlapping(int(Path(row["mask"]).stem))
+        expected = 1 * (masks.get("car", np.zeros((96, 96))) > 0) + 2 * (masks["road"] > 0)
+        pixels += (expected & 1).sum(), (expected & 2).sum() / 2
+        if layout == "annotations":
+            expected[:8, :8] = 255
+        np.testing.assert_array_equal(written, expected)
+        assert written.dtype == np.uint8
+    if layout != "annotations":  # of which a profile counts what is seen, the smaller object above
+        shares = [c.pixel_share for c in result.spec.classes]
+        assert shares == pytest.approx(list(pixels / (9 * 96 * 96)), rel=1e-6)
+
+
+def test_without_the_option_classes_are_joined_and_the_finding_names_it(tmp_path: Path) -> None:
+    files_per_class(tmp_path)
+    result = exported_as(tmp_path, multi_label=False)
+    assert (result.spec.task, result.spec.background, len(result.spec.classes)) == ("multi-class", 0, 3)
+    found = [issue.message for issue in result.issues if issue.code == "classes-overlap"]
+    assert len(found) == 6 and all("(--multi-label keeps both)" in message for message in found)
+
+
+def test_classes_taken_together_are_one_bit(tmp_path: Path) -> None:
+    files_per_class(tmp_path)
+    for i in range(9):
+        bus = np.zeros((96, 96), np.uint8)
+        bus[80:90, 60:90] = 255
+        (tmp_path / "masks/bus").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "masks/bus" / f"{i}.png"), bus)
+    result = exported_as(tmp_path, multi_label=True, options=ReadOptions(merge=("car,bus=vehicle",)))
+    assert [c.name for c in result.spec.classes] == ["vehicle", "road"]
+    row = next(row for row in table(result) if row["mask"].endswith("1.png"))
+    written = cv2.imread(str(result.folder / row["mask"]), cv2.IMREAD_UNCHANGED)
+    expected = 1 * (overlapping(1)["car"] > 0) + 2 * (overlapping(1)["road"] > 0)
+    expected[80:90, 60:90] |= 1
+    np.testing.assert_array_equal(written, expected)
+
+
+def test_many_classes_need_wide_bit_fields_and_too_many_are_refused(tmp_path: Path) -> None:
+    for i in range(3):
+        for c in range(16):
+            mask = np.zeros((64, 64), np.uint8)
+            mask[2 * c : 2 * c + 30, 3 * i : 3 * i + 40] = 255
+            (tmp_path / f"masks/class{'abcdefghijklmnop'[c]}").mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / f"masks/class{'abcdefghijklmnop'[c]}/{i}.png"), mask)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"images/{i}.png"), np.full((64, 64, 3), 9, np.uint8))
+    asked = ReadOptions(layout="classes")
+    with pytest.raises(
+        UsageError, match=r"--multi-label: 16 classes; its masks hold 15 at most.*--merge-classes"
+    ):
+        exported_as(tmp_path, multi_label=True, options=asked)
+    fewer = ReadOptions(layout="classes", exclude=("classp",))
+    result = exported_as(tmp_path, multi_label=True, options=fewer)
+    written = cv2.imread(str(result.folder / table(result)[0]["mask"]), cv2.IMREAD_UNCHANGED)
+    assert written is not None and written.dtype == np.uint16
+    assert (written[29, 39] == 2**15 - 1) and written[0, 10] == 1 and written[63, 63] == 0
+
+
+def test_the_limit_of_classes_is_that_of_the_trainer() -> None:
+    pytest.importorskip("torch")
+    from shapeprof.nn.data import BITS
+
+    assert MULTI_LABEL_CLASSES == BITS
+
+
+def test_masks_of_one_class_a_pixel_cannot_be_multi_label(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"--multi-label: these masks \(binary\) hold one class a pixel.*annotations"
+    ):
+        write_set(tmp_path / "masks", discs(12, 14, per_image=4), images=tmp_path / "images")
+        exported_as(tmp_path, multi_label=True)
+    assert not (tmp_path / "net").exists()
+    annotations(tmp_path / "other")
+    with pytest.raises(UsageError, match=r"without --background none"):
+        exported_as(tmp_path / "other", multi_label=True, options=ReadOptions(background=None))
+
+
+def test_a_multi_label_export_trains_and_predicts_by_its_own_scripts(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    files_per_class(tmp_path)
+    result = exported_as(tmp_path, multi_label=True)
+
+    def run(*command: str) -> str:
+        env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
+        env.pop("PYTHONPATH", None)
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=result.folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    said = run(
+        "train.py", "--steps", "4", "--batch", "2", "--crop", "64", "--workers", "0", "--device", "cpu"
+    )
+    assert "classes  car, road" in said and "background" not in said
+    run("predict.py", str(tmp_path / "images/1.png"), "--device", "cpu", "--window", "64")
+    written = cv2.imread(str(result.folder / "predictions/1.png"), cv2.IMREAD_UNCHANGED)
+    assert written is not None and written.shape == (96, 96) and written.max() <= 3
+    assert (result.folder / "predictions/1_overlay.png").is_file()

@@ -20,7 +20,14 @@ HEADER = """\
 # Everything that defines this model, its training and why; written by shapeprof.
 # train.py reads it. After a change of classes, input or model, older checkpoints no longer fit.
 """
+SCRIPTS = ("train.py", "predict.py", "verify.py", "deploy.py")
 REQUIREMENTS = "torch>=2.4\nnumpy\nopencv-python-headless\nPyYAML\n"
+PRETRAINED = (
+    "torch>=2.6\ntransformers>=5.18\nnumpy\nopencv-python-headless\nPyYAML\n"  # for a published encoder
+)
+BIT_FIELDS = (
+    "A pixel may be of several classes: masks are bit fields, bit c (of value 2 ** c) set where it is of c."
+)
 
 
 @emitter("pytorch")
@@ -29,12 +36,16 @@ def emit(spec: ModelSpec) -> tuple[EmittedFile, ...]:
     assets = files(__package__) / "assets"
     return (
         EmittedFile("spec.yaml", spec_text(spec)),
-        EmittedFile("train.py", (assets / "train.py").read_text(encoding="utf-8")),
-        EmittedFile("predict.py", (assets / "predict.py").read_text(encoding="utf-8")),
-        EmittedFile("requirements.txt", REQUIREMENTS),
+        *(EmittedFile(name, (assets / name).read_text(encoding="utf-8")) for name in SCRIPTS),
+        EmittedFile("requirements.txt", requirements(spec)),
         EmittedFile("README.md", readme(spec, (assets / "README.md").read_text(encoding="utf-8"))),
         *network_files(),
     )
+
+
+def requirements(spec: ModelSpec) -> str:
+    """What pip must install to train."""
+    return PRETRAINED if spec.model.encoder.kind == "backbone" else REQUIREMENTS
 
 
 def network_files() -> tuple[EmittedFile, ...]:
@@ -64,6 +75,7 @@ def readme(spec: ModelSpec, template: str) -> str:
     """``template`` with the numbers of ``spec``. Class names are quoted, in a block of code."""
     classes = "\n".join(f"    {c.id}  {json.dumps(c.name, ensure_ascii=False)}" for c in spec.classes)
     channels = "grey" if spec.input.channels == 1 else spec.input.order
+    multi_label = spec.task == "multi-label"
     return template.format(
         design=spec.design,
         parameters=f"{spec.derived.parameters / 1e6:.2f}",
@@ -72,5 +84,6 @@ def readme(spec: ModelSpec, template: str) -> str:
         steps=spec.training.steps,
         channels=channels,
         classes=classes,
-        ignore_index=spec.ignore_index,
+        mask_values=BIT_FIELDS if multi_label else "Masks hold these ids.",
+        predicted="(classes, H, W) bool" if multi_label else "(H, W) class ids",
     )

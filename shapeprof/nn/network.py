@@ -344,10 +344,12 @@ class SegmentationNetwork(nn.Module):
         self.deep_supervision = nn.ModuleList(nn.Sequential(nn.Conv2d(width, classes, 1)) for _ in deep)
 
     def forward(self, image: Tensor) -> Tensor | TrainingOutput:
-        size = (int(image.shape[-2]), int(image.shape[-1]))
+        # Sizes stay symbols in exported files, where quotients are rounded towards 0: none of a negative number.
         multiple = self.encoder.multiple
-        rows, columns = (multiple * max(2, -(-n // multiple)) for n in size)
-        x = F.pad(image, (0, columns - size[1], 0, rows - size[0]), mode="replicate")
+        units = ((n - 1) // multiple + 1 for n in image.shape[-2:])
+        rows, columns = (multiple * torch.sym_max(2, n) for n in units)  # type: ignore[no-untyped-call]
+        below, right = rows - image.shape[-2], columns - image.shape[-1]
+        x = F.pad(image, (0, right, 0, below), mode="replicate")
         features = self.encoder(x)
         x = features[-1]  # (N, widths[-1], rows/s, columns/s)
         if self.context is not None:
@@ -359,7 +361,7 @@ class SegmentationNetwork(nn.Module):
 
         def enlarged(logits: Tensor) -> Tensor:
             whole = F.interpolate(logits, (rows, columns), mode="bilinear", align_corners=False)
-            return whole[..., : size[0], : size[1]]  # (N, classes, H, W)
+            return F.pad(whole, (0, -right, 0, -below))  # cut off again: (N, classes, H, W)
 
         logits = enlarged(self.head(x))
         if not self.training:

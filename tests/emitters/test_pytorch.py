@@ -101,7 +101,8 @@ def test_spec_text_reads_back_as_the_spec() -> None:
 
 def test_files() -> None:
     paths = [each.path for each in find_emitter("pytorch")(spec())]
-    assert paths[:5] == ["spec.yaml", "train.py", "predict.py", "requirements.txt", "README.md"]
+    scripts = ["train.py", "predict.py", "verify.py", "deploy.py"]
+    assert paths[:7] == ["spec.yaml", *scripts, "requirements.txt", "README.md"]
     assert {"nn/__init__.py", "nn/network.py", "nn/trainer.py", "nn/predictor.py"} < set(paths)
     assert len(paths) == len(set(paths))
 
@@ -195,9 +196,8 @@ def test_the_checkpoint_predicts_as_the_readme_says(folder: Path) -> None:
     if not (folder / "runs/trial/best.pt").exists():
         assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
     readme = (folder / "README.md").read_text(encoding="utf-8")
-    code = "\n".join(
-        line[4:] for line in readme.partition("From Python:")[2].splitlines() if line[:4] == "    "
-    )
+    example = readme.partition("From Python:")[2].partition("\n## ")[0]
+    code = "\n".join(line[4:] for line in example.splitlines() if line[:4] == "    ")
     code = code.replace("runs/last", "runs/trial").replace("image.png", "image 0.png")
     result = subprocess.run(
         [sys.executable, "-c", code + "\nprint(classes.shape, network.training)"],
