@@ -187,7 +187,8 @@ def effective_field(path: Iterable[Layer]) -> float:
 
     Random weights spread the gradient like a sum of independent uniform steps, each with the
     variance of a kernel's taps; four standard deviations hold 95 %. Reference: Luo et al. 2016,
-    Understanding the effective receptive field. Measured ResNets agree within 15 %; training
+    Understanding the effective receptive field. Shortcuts carry part of the gradient straight through: the square
+    that held 95 % of it had .70 to .80 of this side in four exports (`shapeprof verify` measures it), and training
     changes it. Of a ConvNeXt it is what its branches would give at full weight: they start at 1e-6 of it.
     """
     variance, jump = 0.0, 1

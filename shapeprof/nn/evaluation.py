@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .data import Image, Pair, Reader, resize_image
+from .errors import InputError
 from .figure import displayed, grid, paint, palette
 from .inference import WINDOW, class_map
 from .metrics import ConfusionMatrix, ShapeScores, confusion_matrix_of
@@ -120,4 +121,7 @@ def draw_predictions(
         shown = (displayed(image), paint(target.numpy(), colours), paint(predicted.cpu().numpy(), colours))
         rows.append(shown)
     encoded = cv2.imencode(".png", np.ascontiguousarray(grid(rows)[:, :, ::-1]))[1]
-    path.write_bytes(encoded.tobytes())
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}") from None
