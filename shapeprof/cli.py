@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -449,7 +450,7 @@ def export(
         typer.echo(_safe(line))
     typer.echo(told)
     if result.pairs:
-        typer.echo(f"Next  python {_safe(str(output / 'train.py'))}")
+        typer.echo(f"Next  python {_safe(shlex.quote(str(output / 'train.py')))}")
 
 
 @app.command()

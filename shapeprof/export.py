@@ -30,6 +30,7 @@ from .spec import (
 )
 
 MULTI_LABEL_CLASSES = 15  # at most, of the bit fields that nn/data.py reads
+KEPT = "before"  # folder for files of an earlier export, which users may have changed
 MARKER = "spec.yaml"  # a folder that holds it is an earlier export and may be written over
 
 Task = Literal["multi-class", "multi-label"]
@@ -67,7 +68,7 @@ def export_model(
     Args:
         profile: of the masks.
         recommendation: for that profile.
-        out: new or empty folder, or an earlier export, which is written over.
+        out: new or empty folder, or an earlier export, which is written over; what it has otherwise is put aside.
         masks: the mask folder; default: where the profile was made.
         images: folder of the images; without it everything but the data is written.
         target: name of the emitter.
@@ -83,14 +84,16 @@ def export_model(
     emit = find_emitter(target)
     _check(out)
     task: Task = "multi-label" if multi_label else "multi-class"
-    kept = _multi_label_classes(profile) if multi_label else _class_ids(profile)
-    ids = {old: new for new, old in enumerate(kept)}
+    classes = _multi_label_classes(profile) if multi_label else _class_ids(profile)
+    ids = {old: new for new, old in enumerate(classes)}
     size = profile.arguments.get("train_size")
     if images is None:
         unseen = _as_trained_on(InputSpec(train_size=size), recommendation)
         spec = build_spec(profile, recommendation, ids, unseen, "none", task)
         missing = ("dataset.csv and the masks: export again with --images FOLDER to pair them",)
-        return Export(out, spec, _written(out, emit(spec)), missing=missing)
+        emitted = emit(spec)
+        replaced = _kept(out, emitted)
+        return Export(out, spec, _written(out, emitted), missing=missing, issues=replaced)
     matched = match(profile, masks, images, group)
     spec = build_spec(
         profile,
@@ -101,7 +104,9 @@ def export_model(
         task,
         matched.masks_per_image if multi_label else 1.0,
     )
-    files = _written(out, emit(spec))
+    emitted = emit(spec)
+    replaced = _kept(out, emitted)
+    files = _written(out, emitted)
     dataset = write_dataset(profile, matched, out, ids, progress, multi_label=multi_label)
     files += _written(out, (EmittedFile("dataset.csv", table_of(dataset)),))
     splits = [row.split for row in dataset.rows]
@@ -113,7 +118,7 @@ def export_model(
         train=splits.count("train"),
         val=splits.count("val"),
         rewritten_masks=dataset.rewritten,
-        issues=(*matched.pairing.issues, *dataset.issues),
+        issues=(*replaced, *matched.pairing.issues, *dataset.issues),
     )
 
 
@@ -132,6 +137,29 @@ def _written(out: Path, files: tuple[EmittedFile, ...]) -> tuple[str, ...]:
     return tuple(file.path for file in files)
 
 
+def _kept(out: Path, files: tuple[EmittedFile, ...]) -> tuple[Issue, ...]:
+    """Put aside what an earlier export in ``out`` has otherwise than ``files``: it may be the user's own work."""
+    others = [
+        file.path for file in files if (out / file.path).is_file() and not _equal(out / file.path, file)
+    ]
+    if not others:
+        return ()
+    number = 1
+    while (aside := out / f"{KEPT}-{number}").exists():
+        number += 1
+    for path in others:
+        write(aside / path, (out / path).read_bytes())
+    names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+    return (Issue("warning", "export-replaced", f"{names} differed and were replaced; kept in {aside}"),)
+
+
+def _equal(path: Path, file: EmittedFile) -> bool:
+    content = (
+        file.content.encode("utf-8", "surrogateescape") if isinstance(file.content, str) else file.content
+    )
+    return path.read_bytes() == content
+
+
 # The spec -------------------------------------------------------------------------------------
 
 
@@ -145,8 +173,20 @@ def _as_trained_on(images: InputSpec, recommendation: Recommendation) -> InputSp
 
 
 def _class_ids(profile: Profile) -> list[int]:
-    """Every class id that the masks hold or the table names, ascending; their positions are the exported ids."""
-    return sorted({*range(len(profile.names)), *profile.totals})
+    """Every class id that the masks hold or the table names, ascending; their positions are the exported ids.
+
+    Raises:
+        UsageError: there are fewer than two.
+    """
+    ids = sorted({*range(len(profile.names)), *profile.totals})
+    if len(ids) < 2:
+        raise UsageError(
+            f"these masks hold one class, {profile.name_of(ids[0])}, and no background: nothing to tell apart; "
+            "scan again with --background VALUE, or without --ignore-index"
+            if ids
+            else "this profile holds no class: scan its masks again"
+        )
+    return ids
 
 
 def _multi_label_classes(profile: Profile) -> list[int]:
@@ -167,7 +207,7 @@ def _multi_label_classes(profile: Profile) -> list[int]:
             "--multi-label: no class of this profile is background, so what is of no class would be one; scan again "
             "without --background none"
         )
-    ids = [i for i in _class_ids(profile) if i != profile.background]
+    ids = sorted({*range(len(profile.names)), *profile.totals} - {profile.background})
     if len(ids) > MULTI_LABEL_CLASSES:
         raise UsageError(
             f"--multi-label: {len(ids)} classes; its masks hold {MULTI_LABEL_CLASSES} at most. Take some together with "

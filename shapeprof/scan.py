@@ -213,14 +213,17 @@ def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total
 
 
 def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | None:
-    """The profile of an earlier scan of ``masks`` if it is still up to date (and was made with ``options``)."""
+    """The profile of an earlier scan of ``masks`` if it is still up to date (and was made with ``options``).
+
+    One that found no object is none: it was an error then.
+    """
     path = default_output(masks) / "profile.json"
     if not path.is_file():
         return None
     profile = profile_file.load(path)
     wanted = profile.arguments if options is None else options.arguments()
     same = json.dumps(profile.arguments, sort_keys=True) == json.dumps(wanted, sort_keys=True)
-    if not same or profile.tool_version != __version__:
+    if not same or profile.tool_version != __version__ or not profile.totals:
         return None
     encoding = Encoding.from_dict(profile.encoding)
     folder = _part(masks_again(masks, profile.arguments, encoding), profile.arguments.get("sample", 0))

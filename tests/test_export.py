@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,10 @@ import pytest
 import yaml
 
 from shapeprof.dataset import read_rgb
-from shapeprof.errors import InputError, OutputError, PairingError, UsageError
+from shapeprof.errors import InputError, NothingMeasurable, OutputError, PairingError, UsageError
 from shapeprof.export import MULTI_LABEL_CLASSES, Export, export_model
 from shapeprof.recommend import recommend_design
-from shapeprof.scan import scan_masks
+from shapeprof.scan import kept_profile, scan_masks
 from shapeprof.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 from shapeprof.spec import parse_spec
@@ -136,6 +137,41 @@ def test_an_earlier_export_is_written_over_and_anything_else_is_not(tmp_path: Pa
     (tmp_path / "net/spec.yaml").unlink()
     with pytest.raises(OutputError, match="holds something else"):
         exported(tmp_path, masks)
+
+
+def test_what_users_changed_in_an_earlier_export_is_put_aside(tmp_path: Path) -> None:
+    masks = discs(20, 14, per_image=9)
+    out = exported(tmp_path, masks).folder
+    assert not exported(tmp_path, masks).issues  # nothing was changed
+    spec, network = out / "spec.yaml", out / "nn/network.py"
+    for path in (spec, network):
+        path.write_text(f"{path.read_text()}# mine\n")
+    changed = spec.read_text()
+    again = exported(tmp_path, masks)
+    assert [i.code for i in again.issues] == ["export-replaced"]
+    assert "spec.yaml, nn/network.py differed" in again.issues[0].message
+    assert (out / "before-1/spec.yaml").read_text() == changed != spec.read_text()
+    assert (out / "before-1/nn/network.py").read_text().endswith("# mine\n")
+    spec.write_text("mine")
+    exported(tmp_path, masks)
+    assert (out / "before-2/spec.yaml").read_text() == "mine"
+    assert sorted(p.name for p in out.glob("before-*")) == ["before-1", "before-2"]
+
+
+def test_a_scan_without_objects_is_not_gone_on_from(tmp_path: Path) -> None:
+    masks = write_set(tmp_path / "masks", discs(12, 14, per_image=9))
+    with pytest.raises(NothingMeasurable):
+        scan_masks(masks, ScanOptions(ReadOptions(ignore_index=(0, 1))))
+    assert kept_profile(masks) is None
+
+
+def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
+    masks = write_set(tmp_path / "masks", discs(12, 14, per_image=9))
+    profile = scan_masks(masks)
+    recommendation = recommend_design(profile)
+    profile = replace(profile, names=("disc",), totals={}, background=None)
+    with pytest.raises(UsageError, match=r"hold one class, .*, and no background: nothing to tell apart"):
+        export_model(profile, recommendation, tmp_path / "net")
 
 
 def test_images_that_do_not_match_are_an_error(tmp_path: Path) -> None:

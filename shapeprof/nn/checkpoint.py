@@ -63,6 +63,8 @@ def read(path: Path, spec: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"{path} can't be read as a checkpoint: {error.strerror or error}") from None
     except (RuntimeError, EOFError, KeyError, ValueError, IndexError, pickle.UnpicklingError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
+        if isinstance(error, pickle.UnpicklingError):  # torch advises to switch its safety off
+            why = "it is no file that torch.save has written, or holds more than tensors"
         raise InputError(f"{path} can't be read as a checkpoint: {why}") from None
     if not isinstance(content, dict) or not {"spec_digest", "state_dict", "step"} <= content.keys():
         raise InputError(f"{path} is no checkpoint of train.py; expected best.pt or last.pt")

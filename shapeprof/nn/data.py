@@ -51,11 +51,12 @@ def read_pairs(table: Path) -> list[Pair]:
     """
     try:
         with table.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames or ()
     except FileNotFoundError:
         message = f"{table} is missing: run 'shapeprof export' with --images, which pairs images and masks"
         raise InputError(message) from None
-    if missing := [name for name in COLUMNS if rows and name not in rows[0]]:
+    if missing := [name for name in COLUMNS if name not in columns]:
         raise InputError(f"{table} lacks the column {missing[0]!r}; expected {', '.join(COLUMNS)}")
     fields = [[row[name] or "" for name in COLUMNS] for row in rows]  # None: a line that is too short
     pairs = [Pair(table.parent / image, table.parent / mask, *rest) for image, mask, *rest in fields]

@@ -112,7 +112,7 @@ def write_onnx(network: SegmentationNetwork, path: Path, spec: Knobs, size: Size
     if missing := missing_packages():
         raise InputError(f"ONNX needs {', '.join(missing)}: pip install {' '.join(missing)}")
 
-    def attempt(example: Tensor, *, any_size: bool) -> Run:
+    def attempt(draft: Path, example: Tensor, *, any_size: bool) -> Run:
         import onnxruntime
 
         names = ({0: "batch", 2: "rows", 3: "columns"},) if any_size else None
@@ -122,10 +122,10 @@ def write_onnx(network: SegmentationNetwork, path: Path, spec: Knobs, size: Size
         assert program is not None
         properties = {name: json.dumps(value) for name, value in metadata(spec).items()}
         program.model.metadata_props.update(properties)
-        program.save(str(path), external_data=False)
+        program.save(str(draft), external_data=False)
         quiet = onnxruntime.SessionOptions()
         quiet.log_severity_level = 4  # errors are raised as well
-        session = onnxruntime.InferenceSession(str(path), quiet, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(draft), quiet, providers=["CPUExecutionProvider"])
         return lambda image: torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
 
     bare = network.without_training_heads().cpu()
@@ -139,13 +139,13 @@ def write_torch_export(network: SegmentationNetwork, path: Path, spec: Knobs, si
         InputError: the file can't be written, or its logits aren't the network's.
     """
 
-    def attempt(example: Tensor, *, any_size: bool) -> Run:
+    def attempt(draft: Path, example: Tensor, *, any_size: bool) -> Run:
         free = torch.export.Dim.DYNAMIC
         shapes = ({0: free, 2: free, 3: free},) if any_size else None
         with _without_noise():
             program = torch.export.export(bare, (example,), dynamic_shapes=shapes)
-            torch.export.save(program, path, extra_files={"metadata.json": json.dumps(metadata(spec))})
-            return torch.export.load(path).module()
+            torch.export.save(program, draft, extra_files={"metadata.json": json.dumps(metadata(spec))})
+            return torch.export.load(draft).module()
 
     bare = network.without_training_heads().cpu()
     return _checked(bare, path, spec, size, attempt)
@@ -160,8 +160,13 @@ def _checked(
     network: SegmentationNetwork, path: Path, spec: Knobs, size: Size, attempt: Callable[..., Run]
 ) -> Written:
     """Write for any size; where that does not work, for ``size`` alone."""
+    draft = path.with_name(
+        f"{path.stem}.draft{path.suffix}"
+    )  # an earlier file stays until this one is known to be good
     try:
-        path.touch()
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        draft.touch()
     except OSError as error:
         raise InputError(f"{path} can't be written: {error.strerror}") from None
     channels, why = spec["input"]["channels"], ""
@@ -170,17 +175,18 @@ def _checked(
         trials = [(1, channels, *size), (2, channels, *other)] if any_size else [(1, channels, *size)]
         example = torch.randn(2 if any_size else 1, channels, *size)
         try:
-            run = attempt(example, any_size=any_size)
+            run = attempt(draft, example, any_size=any_size)
             difference = max(_difference(network, run, torch.randn(shape)) for shape in trials)
         except Exception as error:  # noqa: BLE001  exporters and runtimes raise what they like: told to the user
             why = (str(error).strip().splitlines() or [type(error).__name__])[0][:MESSAGE]
             continue
         if difference <= TOLERANCE:
+            draft.replace(path)
             beside = path.with_name(f"{path.name}.json")
             beside.write_text(json.dumps(metadata(spec), indent=2) + "\n", encoding="utf-8")
             return Written(difference, any_size, why)
         why = f"logits differ by {difference:.1g} of the largest, over {TOLERANCE:g}"
-    path.unlink(missing_ok=True)
+    draft.unlink(missing_ok=True)
     raise InputError(f"{path} can't be written so that it gives this network's logits: {why}")
 
 

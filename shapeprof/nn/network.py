@@ -35,6 +35,8 @@ from .backbone import Backbone
 Norm = Callable[[int], nn.Module]
 Knobs = Mapping[str, Any]  # one block of spec.yaml
 
+NORMS = ("batch", "group")
+STRIDES = (1, 2, 4, 8, 16, 32)
 GROUP_WIDTH = 8  # channels per group: few enough for narrow layers; Wu and He find 2 to 16 alike
 CLASSIFIER_STD = 0.01  # first logits near 0, so that the first loss is log(classes); as in RetinaNet
 
@@ -68,6 +70,12 @@ def build(spec: Knobs, *, pretrained: bool = False) -> SegmentationNetwork:
 def check(model: Knobs) -> None:
     """Refuse knobs that can't be built, with the values that can."""
     decoder, context, stride = model["decoder"], model["context"], model["encoder"]["output_stride"]
+    if model["norm"] not in NORMS:
+        raise ValueError(f"norm {model['norm']!r}; expected {' or '.join(NORMS)}")
+    if decoder["logit_stride"] not in STRIDES:
+        raise ValueError(f"decoder.logit_stride {decoder['logit_stride']!r}; expected one of {STRIDES}")
+    if len(set(decoder["skip_strides"])) < len(decoder["skip_strides"]):
+        raise ValueError(f"decoder.skip_strides {decoder['skip_strides']} names a stride twice")
     pretrained = model["encoder"]["kind"] == "backbone"
     strides, first_stage = backbone.layout(model["encoder"]) if pretrained else _checked(model["encoder"])
     stages = strides[first_stage:]

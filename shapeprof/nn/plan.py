@@ -22,6 +22,7 @@ MAX_WORKERS = 8  # loader processes on a machine with a GPU (chosen)
 LOG_ROWS = 100  # rows that log.csv gets at least, beside those of the evaluations
 MAX_LOG_STEPS = 100  # steps between two rows at most
 EVALUATIONS = 10  # per run, unless --eval-every says otherwise
+LARGEST = 2**31  # of a whole number on the command line
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -99,8 +100,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _at_least(lowest: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text} is less than {lowest}")
+        if not lowest <= int(text) < LARGEST:
+            raise argparse.ArgumentTypeError(f"{text} is not between {lowest} and {LARGEST - 1}")
         return int(text)
 
     return number

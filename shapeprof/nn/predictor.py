@@ -151,18 +151,18 @@ def _images(given: list[Path], *, overlays: bool) -> Iterator[tuple[Path, Path]]
             raise InputError(f"{path} holds no images; expected {', '.join(SUFFIXES)}")
         found += [(p, p.relative_to(path) if path.is_dir() else Path(p.name)) for p in inside]
     stems = Counter(relative.with_suffix("") for _, relative in found)
-    taken: set[Path] = set()
+    taken: dict[Path, Path] = {}  # what is written, and for which image
     for image, relative in found:
         target = relative.with_suffix(".png")
         if stems[relative.with_suffix("")] > 1:
             target = relative.with_name(f"{relative.name}.png")
         written = {target, _overlay_path(target)} if overlays else {target}
-        if clash := sorted(written & taken):
+        if clash := sorted(written & taken.keys()):
             raise InputError(
-                f"{image}: {clash[0]} is written for another image; give their common folder instead of each, or "
-                "rename one"
+                f"{image}: its results would be written over those of {taken[clash[0]]}; give their common folder "
+                "instead of each, or rename one"
             )
-        taken |= written
+        taken |= dict.fromkeys(written, image)
         yield image, target
 
 

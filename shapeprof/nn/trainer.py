@@ -93,7 +93,8 @@ def _train(options: argparse.Namespace, folder: Path) -> tuple[Run, int]:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 8 % faster on a CPU
     if distributed.size() > 1 and plan.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    _print_header(spec, plan, network, (len(train), len(held_out)))
+    others = len(pairs) - len(train) - len(held_out)
+    _print_header(spec, plan, network, (len(train), len(held_out), others))
     step = before["step"] if before else 0
     if before:
         _say(f"resumed  after step {step} of {last}")
@@ -136,7 +137,7 @@ def _say(text: str) -> None:
 
 
 def _print_header(
-    spec: dict[str, Any], plan: Plan, network: SegmentationNetwork, count: tuple[int, int]
+    spec: dict[str, Any], plan: Plan, network: SegmentationNetwork, count: tuple[int, int, int]
 ) -> None:
     split, processes = spec["split"], distributed.size()
     source = {"folders": "the folders that were there", "none": "dataset.csv"}.get(split["source"])
@@ -149,7 +150,8 @@ def _print_header(
     scale = (
         f"shorter side {spec['input']['train_size']} px" if spec["input"]["train_size"] else "native scale"
     )
-    _say(f"pairs    {sum(count)}: {count[0]} to train, {count[1]} held out (split: {source})")
+    left = f"; {count[2]} of other splits are not read" if count[2] else ""
+    _say(f"pairs    {sum(count[:2])}: {count[0]} to train, {count[1]} held out (split: {source}){left}")
     if not count[1]:
         _say("         nothing is held out (no row of dataset.csv has the split 'val'): no IoU is measured,")
         _say("         and there will be no best.pt and no predictions.png, only last.pt")

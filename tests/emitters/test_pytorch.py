@@ -254,7 +254,10 @@ def test_no_image_overwrites_the_results_of_another(folder: Path, tmp_path: Path
 
     shutil.copy(folder / "image 0.png", tmp_path / "in/b_overlay.png")  # as the overlay of b.png is named
     result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "none"), *weights)
-    assert result.returncode == 1 and "b_overlay.png is written for another image" in result.stderr
+    assert (
+        result.returncode == 1
+        and "b_overlay.png: its results would be written over those of" in result.stderr
+    )
     assert not (tmp_path / "none").exists()
     result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "maps"), "--no-overlay", *weights)
     assert result.returncode == 0 and (tmp_path / "maps/b_overlay.png").exists()
@@ -268,7 +271,7 @@ def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> No
         ((str(tmp_path / "gone"), "--weights", str(folder / "spec.yaml")), "gone: no such image or folder"),
         ((str(tmp_path / "nn"), "--weights", str(folder / "spec.yaml")), "holds no images"),
         ((image, "--weights", str(folder / "spec.yaml")), "can't be read as a checkpoint"),
-        ((image, image, "--weights", str(folder / "spec.yaml")), "is written for another image"),
+        ((image, image, "--weights", str(folder / "spec.yaml")), "would be written over those of"),
     ):
         result = predict(tmp_path, *options)
         assert result.returncode == 1

@@ -113,6 +113,9 @@ def test_table(tmp_path: Path) -> None:
     table = tmp_path / "dataset.csv"
     with pytest.raises(InputError, match=r"dataset\.csv is missing: run 'shapeprof export' with --images"):
         read_pairs(table)
+    table.write_text("")
+    with pytest.raises(InputError, match="lacks the column 'image'"):
+        read_pairs(table)
     table.write_text("image,mask,split\na,b,train\n")
     with pytest.raises(InputError, match="lacks the column 'group'"):
         read_pairs(table)

@@ -169,6 +169,8 @@ def test_one_batch_can_be_learned_by_heart(name: str) -> None:
         ("encoder", "widths", [8], "differ in length"),
         ("encoder", "multi_grid", [1, 2], "the last stage has 1 blocks"),
         ("context", "rates", [0], "context.rates .*: 0 is no whole number from 1 on"),
+        ("decoder", "logit_stride", 3, r"logit_stride 3; expected one of \(1, 2, 4"),
+        ("decoder", "skip_strides", [4, 4], "names a stride twice"),
         ("decoder", "logit_stride", 32, "exceeds the output stride"),
         ("decoder", "skip_strides", [1], r"skip_strides: no features at stride 1; possible: \[4, 8\]"),
     ],
@@ -178,6 +180,13 @@ def test_knobs_that_do_not_fit_are_refused(block: str, field: str, value: object
     spec = model_spec(NETWORKS[name]).to_dict()
     spec["model"][block][field] = value
     with pytest.raises(ValueError, match=message):
+        build(spec)
+
+
+def test_an_unknown_norm_is_refused() -> None:
+    spec = model_spec(NETWORKS["plain"]).to_dict()
+    spec["model"]["norm"] = "bacth"
+    with pytest.raises(ValueError, match="norm 'bacth'; expected batch or group"):
         build(spec)
 
 

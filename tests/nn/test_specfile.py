@@ -98,6 +98,42 @@ def test_values_of_the_wrong_type_are_named(tmp_path: Path, field: str, value: o
         read_spec(written(tmp_path, training=training))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training": {"learning_rate": -1}}, "training.learning_rate -1; expected a number over 0"),
+        ({"training": {"learning_rate": float("nan")}}, "training.learning_rate nan; expected a number"),
+        ({"training": {"scale": [0, 0]}}, "training.scale [0, 0]; expected the least"),
+        ({"training": {"scale": [2, 1]}}, "training.scale [2, 1]; expected the least"),
+        ({"training": {"jitter": -1}}, "training.jitter -1; expected 0 or more, under 1"),
+        ({"training": {"ema": 1.0}}, "training.ema 1; expected 0 or more, under 1"),
+        ({"training": {"foreground_share": 7}}, "training.foreground_share 7; expected 0 to 1"),
+        ({"training": {"clip_norm": 0}}, "training.clip_norm 0; expected a number over 0"),
+        ({"training": {"warmup_steps": -3}}, "training.warmup_steps -3; expected 0 or more"),
+        ({"input": {"mean": [0, 0]}}, "input.mean [0, 0]; expected 3 numbers, one per channel"),
+        ({"input": {"std": [1, 1, 0]}}, "input.std [1, 1, 0]; expected 3 numbers over 0"),
+        ({"input": {"order": "BGR"}}, "input: 3 channels in the order 'BGR'; expected 1 grey or 3 RGB"),
+        ({"background": 9}, "background 9; expected null or a class id up to 2"),
+        ({"ignore_index": 1}, "ignore_index 1; expected a whole number that is no class id"),
+        ({"classes": []}, "classes []; expected 2 or more"),
+    ],
+)
+def test_values_out_of_range_are_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    spec = model_spec(NETWORKS["plain"]).to_dict()
+    for name, value in change.items():
+        spec[name] = spec[name] | value if isinstance(value, dict) else value
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_spec(tmp_path / "spec.yaml")
+
+
+def test_class_ids_are_in_order(tmp_path: Path) -> None:
+    classes = model_spec(NETWORKS["plain"]).to_dict()["classes"]
+    classes[1]["id"] = 7
+    with pytest.raises(InputError, match=r"the classes have the ids \[0, 7, 2\]; expected 0, 1, 2"):
+        read_spec(written(tmp_path, classes=classes))
+
+
 def test_files_that_are_no_spec(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"spec\.yaml: No such file"):
         read_spec(tmp_path / "spec.yaml")

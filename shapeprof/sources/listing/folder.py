@@ -154,7 +154,7 @@ def list_files(root: Path) -> Listing:
     A folder reached a second time through a link is not entered again, so link loops end.
     """
     if not root.exists():
-        raise InputError(f"{root}: no such folder; expected a folder of mask images. Check the path")
+        raise InputError(f"{root}: no such folder; expected a folder of images. Check the path")
     if not root.is_dir():
         raise InputError(f"{root}: this is a file; expected the folder that holds it: {root.parent}")
     files: list[str] = []
