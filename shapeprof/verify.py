@@ -123,7 +123,7 @@ def _lines_of_script(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
                 seen = line.get("name", seen)
                 yield line
         errors.seek(0)
-        told = (errors.read().strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
+        told = _last_words(errors.read())
     code = process.returncode
     if code not in (0, FAILED) and not seen:
         raise InputError(told)
@@ -135,6 +135,15 @@ def _lines_of_script(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
             "message": f"ended after {seen}: {why}",
             "seconds": 0.0,
         }
+
+
+def _last_words(errors: str) -> str:
+    """The error that ended a script; of a traceback with the file and line where it was raised."""
+    lines = errors.strip().splitlines() or ["no message"]
+    if lines[-1].startswith("error: "):
+        return lines[-1].removeprefix("error: ")
+    places = [line.strip() for line in lines if line.lstrip().startswith('File "')]
+    return f"{lines[-1]} ({places[-1]})" if places else lines[-1]
 
 
 def _timed(name: str, check: Callable[[], tuple[Status, str]]) -> Check:

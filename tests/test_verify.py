@@ -130,6 +130,18 @@ def test_a_script_that_dies_is_a_failed_check(tmp_path: Path) -> None:
         verify_model(folder, quick=True)
 
 
+def test_a_mistake_in_the_users_own_network_is_told_with_its_place(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, spec_of(STEM_2))
+    network = folder / "nn/network.py"
+    lines = len(network.read_text().splitlines())
+    network.write_text(f"{network.read_text()}raise SystemExit(3\n")
+    code, _, err = run("verify", folder, "--quick")
+    assert code == 1
+    assert (
+        f'nn/network.py", line {lines + 1})' in err and "was never closed" in err and "Traceback" not in err
+    )
+
+
 def test_a_spec_of_another_network_family_is_checked_by_its_own_code(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, spec_of(STEM_2))
     spec = yaml.safe_load((folder / "spec.yaml").read_text())
