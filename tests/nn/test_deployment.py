@@ -103,9 +103,10 @@ def test_where_sizes_can_not_vary_the_file_takes_one_and_says_so(
 def test_a_file_with_other_logits_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, spec = trained("plain")
     monkeypatch.setattr(deployment, "TOLERANCE", -1.0)
+    (tmp_path / "a.pt2").write_text("an earlier file")
     with pytest.raises(InputError, match=r"a\.pt2 can't be written so that it gives this network's logits"):
         write_torch_export(network, tmp_path / "a.pt2", spec, (40, 50))
-    assert not (tmp_path / "a.pt2").exists()
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.pt2", "an earlier file")]
 
 
 def test_errors_name_what_is_missing(
@@ -122,6 +123,8 @@ def test_errors_name_what_is_missing(
     save(tmp_path / "other.pt", build(other), other, step=1, miou=0.5)
     assert main(["--onnx", str(tmp_path / "a.onnx"), "--weights", str(tmp_path / "other.pt")], tmp_path) == 1
     assert "trained with another spec.yaml" in capsys.readouterr().err
+    with pytest.raises(InputError, match="can't be written: it is a folder"):
+        write_torch_export(network, tmp_path, spec, (40, 50))
     with pytest.raises(InputError, match="can't be written"):
         write_torch_export(network, tmp_path / "no folder" / "a.pt2", spec, (40, 50))
     monkeypatch.setattr(deployment, "PACKAGES", ("onnx", "no_such_package"))
