@@ -309,7 +309,7 @@ def describe(result: Export) -> Iterator[str]:
             yield f"{result.rewritten_masks:,} masks rewritten as {form}, under {result.folder / 'masks'}"
     for rationale in spec.rationale:
         if rationale.rule == USER:
-            yield from rationale.reason.replace(". ", ".\n").splitlines()
+            yield rationale.reason
     yield from (f"missing: {what}" for what in result.missing)
 
 
