@@ -12,13 +12,12 @@ from .profile import Profile
 from .recommend import Decision, Recommendation
 from .rules.references import REFERENCES
 from .rules.training import (
-    BATCH_NORM,
     MEMORY_GB,
-    SMALLEST_BATCH,
     fitted,
     fitting_rates,
+    norm_for,
+    pace,
     priced,
-    step_count,
 )
 from .spec import AsppSpec, BackboneSpec, ContextSpec, NetworkSpec, design_name, skip_strides_of
 
@@ -123,12 +122,9 @@ def _replanned(
 ) -> tuple[Recommendation, list[str]]:
     """``recommendation`` with ``network``, planned within ``memory_gb``; and what did not fit, in sentences."""
     crop, batch = fitted(network, profile, recommendation.training.crop, memory_gb)
-    norm = "batch" if batch >= BATCH_NORM else "group"
-    network, dropped = _within(network.model_copy(update={"norm": norm}), crop)
-    accumulate = max(1, SMALLEST_BATCH // batch)
-    steps = step_count(profile.images, batch * accumulate)
-    plan = {"crop": crop, "batch": batch, "accumulate": accumulate, "steps": steps}
-    training = recommendation.training.model_copy(update={**plan, "warmup_steps": steps // 20, **rates})
+    network, dropped = _within(network.model_copy(update={"norm": norm_for(batch)}), crop)
+    plan = {"crop": crop, **pace(profile.images, batch), **rates}
+    training = recommendation.training.model_copy(update=plan)
     named = recommendation.design
     changed = replace(
         recommendation,

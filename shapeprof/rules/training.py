@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal, TypedDict
 
 from shapeprof.cost import Cost, cost
 from shapeprof.profile import ClassView, Profile
@@ -70,17 +71,12 @@ def plan(
     network, crop = knobs.network(), crop_size(profile, evidence)
     crop, batch = fitted(network, profile, crop, memory_gb)
     rates = fitting_rates(knobs.context_rates, crop, knobs.output_stride)
-    knobs = replace(knobs, norm="batch" if batch >= BATCH_NORM else "group", context_rates=rates)
-    accumulate = max(1, SMALLEST_BATCH // batch)
-    steps = step_count(profile.images, batch * accumulate)
+    knobs = replace(knobs, norm=norm_for(batch), context_rates=rates)
     rare = any(profile.pixel_share(v) < RARE for v in profile.classes())
     names = [profile.name_of(v.id) for v in profile.classes()]
     training = TrainingSpec(
         crop=crop,
-        batch=batch,
-        accumulate=accumulate,
-        steps=steps,
-        warmup_steps=steps // 20,
+        **pace(profile.images, batch),
         horizontal_flip=not are_mirrored(names, MIRRORED[0]),
         vertical_flip=not are_mirrored(names, MIRRORED[1]),
         scale=scale_range(profile.classes()),
@@ -111,11 +107,27 @@ def fitting_rates(rates: tuple[int, ...], crop: tuple[int, int], output_stride: 
     return tuple(r for r in rates if r < min(crop) / output_stride)
 
 
-def step_count(images: int, batch: int) -> int:
-    """``VISITS`` crops of each training image, ``batch`` a step; between 1,500 and 20,000 steps."""
+def norm_for(batch: int) -> Literal["batch", "group"]:
+    """The norm for batches of that size."""
+    return "batch" if batch >= BATCH_NORM else "group"
+
+
+class Pace(TypedDict):
+    """Fields of the training spec that follow from the batch."""
+
+    batch: int
+    accumulate: int
+    steps: int
+    warmup_steps: int
+
+
+def pace(images: int, batch: int) -> Pace:
+    """``VISITS`` crops of each training image in batches of ``batch``; between 1,500 and 20,000 steps."""
+    accumulate = max(1, SMALLEST_BATCH // batch)
     trained = images * (1 - SplitSpec().validation_share)
-    steps = round(VISITS * trained / batch / STEP_ROUND) * STEP_ROUND
-    return min(max(steps, FEWEST_STEPS), MOST_STEPS)
+    steps = round(VISITS * trained / (batch * accumulate) / STEP_ROUND) * STEP_ROUND
+    steps = min(max(steps, FEWEST_STEPS), MOST_STEPS)
+    return {"batch": batch, "accumulate": accumulate, "steps": steps, "warmup_steps": steps // 20}
 
 
 def scale_range(classes: Iterable[ClassView]) -> tuple[float, float]:
