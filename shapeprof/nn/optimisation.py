@@ -64,11 +64,8 @@ class Optimisation:
         training = spec["training"]
         self.device = next(network.parameters()).device
         self.network, self.loss = network.train(), loss_of(spec).to(self.device)
-        self.accumulate, self.clip, self.ignore_index = (
-            accumulate,
-            training["clip_norm"],
-            spec["ignore_index"],
-        )
+        self.accumulate, self.clip = accumulate, training["clip_norm"]
+        self.ignore_index = spec["ignore_index"]
         pretrained = spec["model"]["encoder"]["kind"] == "backbone"
         groups = _parameter_groups(network, training, learning_rate, pretrained=pretrained)
         self.optimiser = torch.optim.AdamW(groups, lr=learning_rate)
@@ -84,8 +81,7 @@ class Optimisation:
         self.parallel: DistributedDataParallel | None = None
         if distributed.size() > 1:
             devices = [self.device] if self.device.type == "cuda" else None
-            # Published encoders may have parameters that no output depends on.
-            self.parallel = DistributedDataParallel(network, devices, find_unused_parameters=pretrained)
+            self.parallel = DistributedDataParallel(network, devices)
         self.forward: Callable[[Tensor], Any] = self.parallel or network
         if compiled:
             self.forward = torch.compile(self.forward)
