@@ -30,7 +30,7 @@ class Cost:
     macs: int  # multiply-accumulates of convolutions, linear layers and attention, one crop, forward, evaluation
     receptive_field: (
         int | None
-    )  # theoretical side, encoder and the context's widest rate, px; None: attention
+    )  # theoretical side, encoder and the context's widest rate; px; None: attention
     effective_receptive_field: float | None  # side at initialisation, same path, px; None: attention
     input_multiple: int  # the network pads sizes to a multiple of this
     memory_gb: float  # 10**9 bytes, estimated: training with one batch in float32

@@ -22,9 +22,8 @@ HEADER = """\
 """
 SCRIPTS = ("train.py", "predict.py", "verify.py", "deploy.py")
 REQUIREMENTS = "torch>=2.4\nnumpy\nopencv-python-headless\nPyYAML\n"
-PRETRAINED = (
-    "torch>=2.6\ntransformers>=5.18\nnumpy\nopencv-python-headless\nPyYAML\n"  # for a published encoder
-)
+# For a published encoder:
+PRETRAINED = "torch>=2.6\ntransformers>=5.18\nnumpy\nopencv-python-headless\nPyYAML\n"
 BIT_FIELDS = (
     "A pixel may be of several classes: masks are bit fields, bit c (of value 2 ** c) set where it is of c."
 )

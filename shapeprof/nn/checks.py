@@ -162,9 +162,8 @@ def odd_sizes_pass(subject: Subject) -> str:
 
 def rates_fit(subject: Subject) -> str:
     """No convolution is dilated so far that its outer weights see nothing but padding at the planned crop."""
-    dilated: dict[
-        str, tuple[int, int]
-    ] = {}  # name: reach of its outer weights, shorter side of what it reads
+    # Name: reach of its outer weights, shorter side of what it reads.
+    dilated: dict[str, tuple[int, int]] = {}
 
     def note(name: str, conv: nn.Conv2d) -> Callable[..., None]:
         reach = max(d * (k // 2) for d, k in zip(conv.dilation, conv.kernel_size, strict=True))

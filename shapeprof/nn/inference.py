@@ -11,9 +11,8 @@ from torch import Tensor
 from .network import SegmentationNetwork
 
 WINDOW = 1536  # side, px: about 3 GB of activations in a network with 64 channels at stride 1 (chosen)
-OVERLAP = (
-    1 / 3
-)  # of a window, shared with the next: of 1536 px about an effective receptive field a side (chosen)
+# Of a window, shared with the next: of 1536 px about an effective receptive field a side (chosen).
+OVERLAP = 1 / 3
 GRID = 32  # px, the coarsest stride: windows that start on it sample the image where the whole would
 
 

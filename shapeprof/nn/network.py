@@ -45,9 +45,8 @@ class TrainingOutput(NamedTuple):
     """What the network returns in training mode. All logits have the input's size."""
 
     logits: Tensor  # (N, classes, H, W)
-    auxiliary: tuple[
-        Tensor, ...
-    ]  # same shape; auxiliary heads first, then deep supervision, in the spec's order
+    # Same shape; auxiliary heads first, then deep supervision, in the spec's order.
+    auxiliary: tuple[Tensor, ...]
 
 
 def build(spec: Knobs, *, pretrained: bool = False) -> SegmentationNetwork:

@@ -25,10 +25,8 @@ from .receptive_field import effective_field, theoretical_field
 
 TIMED_STEPS, LONGEST = 3, 30.0  # steps that are timed, unless they take more seconds
 LEARNED_STEPS = 300  # at most, to learn one batch by heart
-LEARNED_LOSS, LEARNED_ACCURACY = (
-    0.5,
-    0.95,
-)  # asked for: the loss as a share of its first, pixels that are right
+LEARNED_LOSS = 0.5  # asked for, as a share of the first loss
+LEARNED_ACCURACY = 0.95  # asked for, of the pixels
 LEARNED_BATCH, LEARNED_CROP = 4, 64  # px; at least 8 x 8 logits
 PASSING = 1.4  # memory of a step over the estimate, which leaves out passing gradients and workspace (measured: 1.35)
 FIELD_RATIO = (0.5, 1.25)  # effective field over its estimate, which leaves out shortcuts and 1x1 branches
