@@ -38,7 +38,7 @@ from shapeprof.metrics.nearest import nearest
 from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.width import widths
 from shapeprof.runmap import RunMap
-from shapeprof.shards import ScanOptions, Shard, ShardResult, measure_shard
+from shapeprof.scan.shards import ScanOptions, Shard, ShardResult, measure_shard
 from shapeprof.sources import Encoding, detect, find_masks, read_runs
 
 REAL = (
@@ -208,9 +208,7 @@ def two_workers(folder: Path, repeats: int) -> list[tuple[float, float]]:
     Of the first scan of a process, which loads the kernels and starts the workers, and of its second.
     """
     pairs = [(_scan_alone(folder, 1, 2)[1], _scan_alone(folder, 2, 2)[1]) for _ in range(repeats)]
-    return [
-        (median(one[i] for one, _ in pairs), median(one[i] / two[i] for one, two in pairs)) for i in range(2)
-    ]
+    return [(median(one[i] for one, _ in pairs), median(one[i] / two[i] for one, two in pairs)) for i in range(2)]
 
 
 def large_mask(folder: Path, side: int) -> Path:
@@ -307,9 +305,7 @@ def _print_memory(folders: list[Path], count: int) -> None:
 
 
 def _print_workers(folders: list[Path], count: int, repeats: int) -> None:
-    print(
-        f"\nTwo workers against one, wall time of a whole scan of {count} masks: first of a process, second\n"
-    )
+    print(f"\nTwo workers against one, wall time of a whole scan of {count} masks: first of a process, second\n")
     for folder in folders:
         with tempfile.TemporaryDirectory() as name:
             (first, cold), (second, warm) = two_workers(copies(folder, count, Path(name)), repeats)
@@ -335,9 +331,7 @@ def main() -> None:
     parser.add_argument("--no-skimage", action="store_true")
     parser.add_argument("--parts", action="store_true", help="time the steps too")
     parser.add_argument("--memory", type=int, default=0, metavar="N", help="peak memory for N and 4 N masks")
-    parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="two workers against one, N masks"
-    )
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="two workers against one, N masks")
     parser.add_argument("--large", type=int, default=0, metavar="SIDE", help="one mask of SIDE x SIDE px")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

@@ -23,10 +23,10 @@ from shapeprof.metrics.best import best
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.linear import linear
 from shapeprof.metrics.nearest import nearest
-from shapeprof.profile import ClassView, part
+from shapeprof.profile.profile import ClassView, part
 from shapeprof.rules.thresholds import Thresholds
-from shapeprof.scan import scan_masks
-from shapeprof.shards import ScanOptions
+from shapeprof.scan.scan import scan_masks
+from shapeprof.scan.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 from shapeprof.sources.run_length import encode
 
@@ -167,9 +167,7 @@ def calibration_rows(one: Set, datasets: Path) -> list[str]:
     cells = [one.title, view.name, f"{limits[view.id][0]}", f"{limits[view.id][1]}"]
     cells += [f"{min(n for n, _ in limits.values())}", f"{min(n for _, n in limits.values())}"]
     pairs = limits.values()
-    cells.append(
-        " / ".join(str(sum(p)) for p in zip(*((a == b, b < a, b > a) for a, b in pairs), strict=True))
-    )
+    cells.append(" / ".join(str(sum(p)) for p in zip(*((a == b, b < a, b > a) for a, b in pairs), strict=True)))
     figures = [one.title, f"{int(view.total('best_images'))}"]
     figures += [f"{a:.3f} / {b:.3f}" for a, b in zip(curve(same, "linear"), curve(view, "best"), strict=True)]
     return [f"| {' | '.join(cells)} |", f"| {' | '.join(figures)} |"]

@@ -38,10 +38,7 @@ ROOT = Path(__file__).parent.parent
 SEED = 20161231
 RADII = (3, 5, 10, 20, 100)
 WIDTHS = (1, 2, 3, 5, 10, 20)
-THRESHOLD, RELIABLE = (
-    0.90,
-    200,
-)  # where rule R4 calls a class convex, and the px from which it reads convexity
+THRESHOLD, RELIABLE = (0.90, 200)  # where rule R4 calls a class convex, and the px from which it reads convexity
 
 
 # Shapes, in coordinates in which their radius is 1 -------------------------------------------
@@ -265,9 +262,7 @@ def sample_table() -> str:
     lines = ["| class of `sample_masks` | objects | plain | with the correction |", "|---|---|---|---|"]
     for name, values in sorted(sample_sets().items()):
         if len(values) >= 10:
-            lines.append(
-                f"| {name} | {len(values)} | {decisive(values, 0):.3f} | {decisive(values, 1):.3f} |"
-            )
+            lines.append(f"| {name} | {len(values)} | {decisive(values, 0):.3f} | {decisive(values, 1):.3f} |")
     return "\n".join(lines) + "\n"
 
 

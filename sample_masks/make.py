@@ -208,9 +208,7 @@ def shade_pebble(rng: Rng, pebble: Pebble, light: float) -> Real:
     dome = np.sqrt(np.clip(1 - pebble.level, 0, 1))
     towards = pebble.across * np.cos(light) + pebble.along * np.sin(light)
     spots = texture(rng, (BLOB_SIDE, BLOB_SIDE), {40: 0.06, 12: 0.05, 4: 0.03})
-    veins = np.exp(-((noise(rng, (BLOB_SIDE, BLOB_SIDE), 50) / 0.08) ** 2)) * rng.choice(
-        (0.0, 0.0, 0.12, -0.1)
-    )
+    veins = np.exp(-((noise(rng, (BLOB_SIDE, BLOB_SIDE), 50) / 0.08) ** 2)) * rng.choice((0.0, 0.0, 0.12, -0.1))
     tone: float = rng.uniform(0.34, 0.66)
     return np.asarray(tone * (0.78 + 0.30 * dome + 0.16 * towards) + spots + veins)
 
@@ -368,9 +366,7 @@ def paint_road(rng: Rng, canvas: Canvas) -> None:
     below = rows - canvas.kerb
     road = (below >= 0) & (below < breadth)
     speckle = texture(rng, SCENE_SHAPE, {60: 0.05, 12: 0.03, 2.5: 0.05})[..., None]
-    paint(
-        canvas.image, (below >= -6) & (below < breadth + 9), jitter(rng, (0.62, 0.65, 0.68), 0.05) + speckle
-    )
+    paint(canvas.image, (below >= -6) & (below < breadth + 9), jitter(rng, (0.62, 0.65, 0.68), 0.05) + speckle)
     paint(canvas.image, road, jitter(rng, (0.40, 0.39, 0.39), 0.06) + speckle)
     middle = np.abs(below - breadth / 2) < 1.5
     paint(canvas.image, 0.7 * (middle & ((columns + rng.uniform(0, 40)) % 40 < 22)), (0.85, 0.88, 0.88))
@@ -401,9 +397,7 @@ def paint_house(rng: Rng, canvas: Canvas, middle: float, base: float) -> None:
     courses = 0.05 * (rows % 5 < 1) * rng.integers(2)
     paint(canvas.image, wall, np.asarray(colour) + (rough - courses)[..., None])
     paint(canvas.image, roof, np.asarray(jitter(rng, (0.26, 0.28, 0.46), 0.07)) + rough[..., None])
-    paint(
-        canvas.image, windows, np.asarray((0.40, 0.34, 0.30)) + 0.15 * noise(rng, SCENE_SHAPE, 9)[..., None]
-    )
+    paint(canvas.image, windows, np.asarray((0.40, 0.34, 0.30)) + 0.15 * noise(rng, SCENE_SHAPE, 9)[..., None])
     canvas.mask[(wall | roof) & ~windows] = HOUSE
     canvas.mask[windows] = BACKGROUND
 
@@ -462,9 +456,7 @@ def paint_poles(rng: Rng, canvas: Canvas) -> None:
         x = int(rng.integers(int(left) + 1, int(right) - 12)) + 6
         foot = int(canvas.kerb[x]) - int(rng.integers(4, 8))
         mask = pole_mask(rng, x, foot)
-        colour = jitter(
-            rng, ((0.20, 0.22, 0.22), (0.72, 0.74, 0.74), (0.30, 0.42, 0.28))[rng.integers(3)], 0.06
-        )
+        colour = jitter(rng, ((0.20, 0.22, 0.22), (0.72, 0.74, 0.74), (0.30, 0.42, 0.28))[rng.integers(3)], 0.06)
         gloss = 0.10 * (x - columns).clip(-1, 1) + texture(rng, SCENE_SHAPE, {20: 0.08})
         paint(canvas.image, mask, np.asarray(colour) + gloss[..., None])
         canvas.mask[mask] = POLE
@@ -484,11 +476,7 @@ def make_scene(rng: Rng, _index: int) -> Sample:
 
 
 def write_set(
-    folder: Path,
-    number: int,
-    make: Callable[[Rng, int], Sample],
-    write: Callable[..., Any],
-    images: int = IMAGES,
+    folder: Path, number: int, make: Callable[[Rng, int], Sample], write: Callable[..., Any], images: int = IMAGES
 ) -> None:
     """Make the images of one set, each from its own seed, and hand them to the set's writer."""
     for index in range(images):

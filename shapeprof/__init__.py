@@ -7,34 +7,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__
 
 _HOMES = {
-    "scan_masks": "scan",
-    "ScanOptions": "shards",
+    "scan_masks": "scan.scan",
+    "ScanOptions": "scan.shards",
     "ReadOptions": "sources",
-    "Profile": "profile",
-    "load_profile": "profile_file",
-    "load_objects": "profile_file",
-    "recommend_design": "recommend",
-    "Recommendation": "recommend",
-    "ModelSpec": "spec",
-    "export_model": "export",
+    "Profile": "profile.profile",
+    "load_profile": "profile.file",
+    "load_objects": "profile.file",
+    "recommend_design": "recommend.recommend",
+    "Recommendation": "recommend.recommend",
+    "ModelSpec": "design.spec",
+    "export_model": "export.export",
     "ShapeprofError": "errors",
 }
 _RENAMED = {"load_profile": "load"}
 
 if TYPE_CHECKING:
+    from .design.spec import ModelSpec
     from .errors import ShapeprofError
-    from .export import export_model
-    from .profile import Profile
-    from .profile_file import load as load_profile
-    from .profile_file import load_objects
-    from .recommend import Recommendation, recommend_design
-    from .scan import scan_masks
-    from .shards import ScanOptions
+    from .export.export import export_model
+    from .profile.file import load as load_profile
+    from .profile.file import load_objects
+    from .profile.profile import Profile
+    from .recommend.recommend import Recommendation, recommend_design
+    from .scan.scan import scan_masks
+    from .scan.shards import ScanOptions
     from .sources import ReadOptions
-    from .spec import ModelSpec
 
 __all__ = [
     "ModelSpec",

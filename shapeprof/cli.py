@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from .errors import InputError, PairingError, ShapeprofError, UsageError
-from .labelmap import MAX_PIXELS, Issue
+from .issues import Issue
+from .labelmap import MAX_PIXELS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .profile import Profile
-    from .recommend import Recommendation
-    from .scan import Progress
-    from .shards import ScanOptions
-    from .verify import Verification
+    from .export.verify import Verification
+    from .profile.profile import Profile
+    from .recommend.recommend import Recommendation
+    from .scan.scan import Progress
+    from .scan.shards import ScanOptions
 
 app = typer.Typer(
     help="Measure the shapes in segmentation masks and get the network they ask for, with the reasons.",
@@ -49,10 +50,7 @@ Masks = Annotated[
     ),
 ]
 Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan."
-    ),
+    str, typer.Argument(metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan.")
 ]
 Classes = Annotated[
     str | None,
@@ -66,9 +64,7 @@ Classes = Annotated[
 Background = Annotated[
     str | None,
     typer.Option(
-        metavar="VALUE|none",
-        help="Raw value of the background; none: every value is a class.",
-        rich_help_panel=VALUES,
+        metavar="VALUE|none", help="Raw value of the background; none: every value is a class.", rich_help_panel=VALUES
     ),
 ]
 Ignore = Annotated[
@@ -81,22 +77,16 @@ Ignore = Annotated[
     ),
 ]
 Invert = Annotated[
-    bool,
-    typer.Option("--invert", help="Of two values, swap foreground and background.", rich_help_panel=VALUES),
+    bool, typer.Option("--invert", help="Of two values, swap foreground and background.", rich_help_panel=VALUES)
 ]
 Pages = Annotated[
     Literal["auto", "stack", "classes"],
     typer.Option(
-        "--pages",
-        help="What the pages of a file are: a stack of masks, or classes of one mask.",
-        rich_help_panel=FILES,
+        "--pages", help="What the pages of a file are: a stack of masks, or classes of one mask.", rich_help_panel=FILES
     ),
 ]
 MaxPixels = Annotated[
-    int,
-    typer.Option(
-        min=1, metavar="N", help="Pixels of a file beyond which it is not read.", rich_help_panel=FILES
-    ),
+    int, typer.Option(min=1, metavar="N", help="Pixels of a file beyond which it is not read.", rich_help_panel=FILES)
 ]
 Instances = Annotated[
     bool | None,
@@ -110,29 +100,19 @@ Instances = Annotated[
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
-        "--exclude-class",
-        metavar="NAME",
-        help="A class to leave out; may be given again.",
-        rich_help_panel=VALUES,
+        "--exclude-class", metavar="NAME", help="A class to leave out; may be given again.", rich_help_panel=VALUES
     ),
 ]
 Merge = Annotated[
     list[str] | None,
     typer.Option(
-        "--merge-classes",
-        metavar="A,B=NEW",
-        help="Classes to take as one; may be given again.",
-        rich_help_panel=VALUES,
+        "--merge-classes", metavar="A,B=NEW", help="Classes to take as one; may be given again.", rich_help_panel=VALUES
     ),
 ]
 Part = Annotated[
     int,
     typer.Option(
-        "--sample",
-        min=0,
-        metavar="N",
-        help="Measure only N of the masks; 0: all of them.",
-        rich_help_panel=FILES,
+        "--sample", min=0, metavar="N", help="Measure only N of the masks; 0: all of them.", rich_help_panel=FILES
     ),
 ]
 Annotations = Annotated[
@@ -171,43 +151,30 @@ Layout = Annotated[
 Explain = Annotated[
     bool,
     typer.Option(
-        "--explain-input",
-        help="Show what each file is read as, and why; measure nothing.",
-        rich_help_panel=FILES,
+        "--explain-input", help="Show what each file is read as, and why; measure nothing.", rich_help_panel=FILES
     ),
 ]
 Floor = Annotated[
     int,
     typer.Option(
-        min=1,
-        metavar="PX",
-        help="Objects under this area are counted, not measured.",
-        rich_help_panel=MEASURING,
+        min=1, metavar="PX", help="Objects under this area are counted, not measured.", rich_help_panel=MEASURING
     ),
 ]
 Sample = Annotated[
     int,
     typer.Option(
-        min=10,
-        metavar="N",
-        help="Masks for linear survival, local width and the bootstrap.",
-        rich_help_panel=MEASURING,
+        min=10, metavar="N", help="Masks for linear survival, local width and the bootstrap.", rich_help_panel=MEASURING
     ),
 ]
 Best = Annotated[
     int,
     typer.Option(
-        min=0,
-        metavar="N",
-        help="Masks for survival at best too, 0.3 to 5 s each; 0: none.",
-        rich_help_panel=MEASURING,
+        min=0, metavar="N", help="Masks for survival at best too, 0.3 to 5 s each; 0: none.", rich_help_panel=MEASURING
     ),
 ]
 Thickness = Annotated[
     bool,
-    typer.Option(
-        "--thickness", help="Local width on every mask, not only on the sample.", rich_help_panel=MEASURING
-    ),
+    typer.Option("--thickness", help="Local width on every mask, not only on the sample.", rich_help_panel=MEASURING),
 ]
 Group = Annotated[
     str | None,
@@ -218,29 +185,18 @@ Group = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict", help="An unreadable mask is an error, not a finding.", rich_help_panel=MEASURING
-    ),
+    bool, typer.Option("--strict", help="An unreadable mask is an error, not a finding.", rich_help_panel=MEASURING)
 ]
 Workers = Annotated[
     int,
     typer.Option(
-        min=0,
-        metavar="N",
-        help="Processes; 0: one per core.",
-        show_default="one per core",
-        rich_help_panel=MEASURING,
+        min=0, metavar="N", help="Processes; 0: one per core.", show_default="one per core", rich_help_panel=MEASURING
     ),
 ]
 Tolerance = Annotated[
     float | None,
     typer.Option(
-        min=0.0,
-        max=0.9,
-        metavar="SHARE",
-        help="Linear survival that may be lost (rule R1).",
-        rich_help_panel=REPORT,
+        min=0.0, max=0.9, metavar="SHARE", help="Linear survival that may be lost (rule R1).", rich_help_panel=REPORT
     ),
 ]
 RulesFile = Annotated[
@@ -248,23 +204,16 @@ RulesFile = Annotated[
     typer.Option("--rules", metavar="FILE", help="TOML with thresholds of your own.", rich_help_panel=REPORT),
 ]
 Memory = Annotated[
-    float,
-    typer.Option(
-        min=0.5, metavar="GB", help="GPU memory to plan crop and batch for.", rich_help_panel=REPORT
-    ),
+    float, typer.Option(min=0.5, metavar="GB", help="GPU memory to plan crop and batch for.", rich_help_panel=REPORT)
 ]
-Images = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder of the images that belong to the masks.")
-]
+Images = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the images that belong to the masks.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
 
 
 @app.callback(invoke_without_command=True)
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
     if version:
-        from . import __version__
+        from .version import __version__
 
         typer.echo(f"shapeprof {__version__}")
         raise typer.Exit
@@ -277,9 +226,7 @@ def scan(
     images: Images = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--output", metavar="OUT", help="Folder for the profile. Default: MASKS.shapeprof."
-        ),
+        typer.Option("-o", "--output", metavar="OUT", help="Folder for the profile. Default: MASKS.shapeprof."),
     ] = None,
     classes: Classes = None,
     background: Background = None,
@@ -311,7 +258,7 @@ def scan(
     """Measure a folder of masks; report the network they ask for, and why."""
     place = _local(masks)
     if not explain_input:
-        from .workers import prepare_for
+        from .scan.workers import prepare_for
 
         prepare_for(place, workers)
     options = _scan_options(ctx.params)
@@ -319,7 +266,7 @@ def scan(
     if explain_input:
         _explain_input(place, options, as_json)
         return
-    from .output import default_output
+    from .scan.folder import default_output
 
     out = output or default_output(place)
     if images is not None and not images.is_dir():
@@ -328,25 +275,12 @@ def scan(
     if images is not None:
         profile = _with_pairs(profile, place, images, group)
     recommendation = _recommended(profile, thresholds, memory)
-    _show(
-        profile,
-        recommendation,
-        masks,
-        out,
-        images,
-        _again(output, tolerance, rules, memory, out),
-        seconds,
-        as_json,
-    )
+    _show(profile, recommendation, masks, out, images, _again(output, tolerance, rules, memory, out), seconds, as_json)
 
 
 @app.command()
 def report(
-    source: Source,
-    tolerance: Tolerance = None,
-    rules: RulesFile = None,
-    memory: Memory = 8.0,
-    as_json: Json = False,
+    source: Source, tolerance: Tolerance = None, rules: RulesFile = None, memory: Memory = 8.0, as_json: Json = False
 ) -> None:
     """Show the report again. Scans only when no scan of these masks is kept."""
     thresholds = _thresholds(rules, tolerance)
@@ -360,9 +294,7 @@ def report(
 def export(
     ctx: typer.Context,
     source: Source,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="New or empty folder for the model.")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="New or empty folder for the model.")],
     images: Images = None,
     masks: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The masks, when a PROFILE was made elsewhere.")
@@ -372,19 +304,16 @@ def export(
         bool, typer.Option("--multi-label", help="Classes may overlap: keep all classes of a pixel.")
     ] = False,
     reference: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A well-known design instead: unet, deeplabv3+, ..."),
+        str | None, typer.Option(metavar="NAME", help="A well-known design instead: unet, deeplabv3+, ...")
     ] = None,
     encoder: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A published encoder instead: microsoft/resnet-50, or a folder."),
+        str | None, typer.Option(metavar="NAME", help="A published encoder instead: microsoft/resnet-50, or a folder.")
     ] = None,
     pretrained: Annotated[
         bool, typer.Option("--pretrained/--no-pretrained", help="Start --encoder from its weights.")
     ] = True,
     verify: Annotated[
-        bool,
-        typer.Option("--verify/--no-verify", help="Check the network quickly, where torch is installed."),
+        bool, typer.Option("--verify/--no-verify", help="Check the network quickly, where torch is installed.")
     ] = True,
     group: Group = None,
     classes: Classes = None,
@@ -417,13 +346,11 @@ def export(
         )
     profile, _ = _profile_of(place, _scan_options(ctx.params) if typed else None)
     recommendation = _recommended(profile, thresholds, memory)
-    from . import export as exporter
-    from .choices import chosen
+    from .export import export as exporter
+    from .recommend.overrides import chosen
     from .report.terminal import SEVERITIES
 
-    recommendation = chosen(
-        recommendation, profile, reference, encoder, pretrained=pretrained, memory_gb=memory
-    )
+    recommendation = chosen(recommendation, profile, reference, encoder, pretrained=pretrained, memory_gb=memory)
     root = masks or (None if _is_profile(place) else place)
     with _progress("Writing masks") as progress:
         result = exporter.export_model(
@@ -460,8 +387,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Prove that an exported network is what its spec says, that it learns, and that it can be deployed."""
+    from .export.verify import verify_model
     from .report.verification import render, to_json
-    from .verify import verify_model
 
     with _progress("Checking") as progress:
         result = verify_model(folder, quick=quick, progress=progress)
@@ -483,9 +410,7 @@ def explain(
 
     known = {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in rules()}
     for c in COLUMNS:
-        bounds = (
-            f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
-        )
+        bounds = f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
         unit = f" {c.unit}" if c.unit else ""
         known[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
     if name is None:
@@ -509,7 +434,7 @@ def _scan_options(typed: dict[str, Any]) -> ScanOptions:
     """The options of a command, by name; what the command does not have keeps its default."""
     from dataclasses import fields
 
-    from .shards import ScanOptions
+    from .scan.shards import ScanOptions
     from .sources import ReadOptions
 
     classes = typed["classes"]
@@ -542,12 +467,8 @@ def _typed_for_reading(ctx: typer.Context) -> list[str]:
     from .sources import ReadOptions
 
     names = {field.name for field in fields(ReadOptions)}
-    sources = {
-        p.opts[0]: ctx.get_parameter_source(str(p.name)) for p in ctx.command.params if p.name in names
-    }
-    return [
-        option for option, source in sources.items() if source is not None and source.name == "COMMANDLINE"
-    ]
+    sources = {p.opts[0]: ctx.get_parameter_source(str(p.name)) for p in ctx.command.params if p.name in names}
+    return [option for option, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
 def _raws(option: str, text: str | None) -> Any:
@@ -564,9 +485,7 @@ def _raw(option: str, text: str | None) -> Any:
     try:
         return int(text.removeprefix("#"), 16) if text.startswith("#") else int(text)
     except ValueError:
-        raise UsageError(
-            f"{option} {text}: expected a whole number, a colour like #1E1E1E, or none"
-        ) from None
+        raise UsageError(f"{option} {text}: expected a whole number, a colour like #1E1E1E, or none") from None
 
 
 def _thresholds(rules: Path | None, tolerance: float | None) -> Any:
@@ -600,9 +519,7 @@ def _local(place: str) -> Path:
     from .sources.listing.remote import fetched, is_url
 
     if not place.strip():
-        raise UsageError(
-            "the place of the masks is empty; expected a folder, as an unset variable in a script gives"
-        )
+        raise UsageError("the place of the masks is empty; expected a folder, as an unset variable in a script gives")
     if not is_url(place):
         return Path(place)
     with _progress("Fetching") as progress:
@@ -626,8 +543,8 @@ def _explain_input(masks: Path, options: ScanOptions, as_json: bool) -> None:
 def _scanned(masks: Path, options: ScanOptions, out: Path, quiet: bool = False) -> tuple[Profile, float]:
     import time
 
-    from .kernel import is_compiled
-    from .scan import scan_masks
+    from .jit import is_compiled
+    from .scan.scan import scan_masks
 
     if not is_compiled():
         typer.echo("First run on this machine: compiling the kernels, once, in about 30 seconds.", err=True)
@@ -639,9 +556,7 @@ def _scanned(masks: Path, options: ScanOptions, out: Path, quiet: bool = False) 
         typer.echo("What is measured is kept: the same command goes on from there.", err=True)
         raise
     if not quiet and (before := profile.ledger.files - profile.log["measured"]) > 0:
-        typer.echo(
-            f"{before:,} of {profile.ledger.files:,} masks are as an earlier scan measured them.", err=True
-        )
+        typer.echo(f"{before:,} of {profile.ledger.files:,} masks are as an earlier scan measured them.", err=True)
     return profile, time.monotonic() - started
 
 
@@ -665,8 +580,8 @@ def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) 
 
 def _quick_checks(folder: Path) -> tuple[Verification | None, str]:
     """The quick checks of an export, and a line about them; an error there is no error of the export."""
+    from .export.verify import verify_model
     from .report.verification import one_line
-    from .verify import verify_model
 
     try:
         with _progress("Checking") as progress:
@@ -678,10 +593,10 @@ def _quick_checks(folder: Path) -> tuple[Verification | None, str]:
 
 def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Path]:
     """The profile that ``source`` is, or the one kept for a mask folder, or that of a new scan."""
-    from . import profile_file
-    from .output import default_output
-    from .scan import kept_profile
-    from .shards import ScanOptions
+    from .profile import file as profile_file
+    from .scan.folder import default_output
+    from .scan.scan import kept_profile
+    from .scan.shards import ScanOptions
 
     file = source / "profile.json" if source.is_dir() else source
     if _is_profile(source):
@@ -709,7 +624,7 @@ def _is_profile(source: Path) -> bool:
 
 
 def _recommended(profile: Profile, thresholds: Any, memory: float) -> Recommendation:
-    from .recommend import recommend_design
+    from .recommend.recommend import recommend_design
 
     return recommend_design(profile, thresholds, memory)
 
@@ -793,6 +708,4 @@ def main() -> None:
 
 
 def _safe_lines(text: str) -> str:
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -18,9 +18,7 @@ def group_regex(pattern: str) -> re.Pattern[str]:
     except re.error as error:
         raise UsageError(f"group pattern {pattern!r}: {error}; expected a regular expression") from None
     if regex.groups != 1:
-        raise UsageError(
-            f"group pattern {pattern!r}: {regex.groups} capture groups; expected one, as in '(.+)_f'"
-        )
+        raise UsageError(f"group pattern {pattern!r}: {regex.groups} capture groups; expected one, as in '(.+)_f'")
     return regex
 
 

@@ -7,25 +7,13 @@ for uint16) is the ignore index and belongs to no class.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MAX_PIXELS = 2**29  # chosen: 23,170 x 23,170, beyond which a file is rather a bomb than a mask
-
-Severity = Literal["error", "warning", "info"]
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Something about the input that the user should know: one file, or (path "") the whole set."""
-
-    severity: Severity
-    code: str  # stable, machine-readable: "truncated-file", "palettes-differ", ...
-    message: str  # what was seen, what was expected, how to mend it
-    path: str = ""  # relative to the mask folder, forward slashes
 
 
 @dataclass(frozen=True, slots=True)

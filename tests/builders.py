@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import ClassTable, LabelMap
-from shapeprof.profile import Ledger, Profile, merge_tallies
+from shapeprof.profile.profile import Ledger, Profile, merge_tallies
 from shapeprof.sources import Encoding
 from tests.metrics.images import measure_one, tally_one
 
 Mask = NDArray[np.uint8]
 
 
-def discs(
-    n: int, radius: float, side: int = 256, seed: int = 0, per_image: int = 1, value: int = 1
-) -> list[Mask]:
+def discs(n: int, radius: float, side: int = 256, seed: int = 0, per_image: int = 1, value: int = 1) -> list[Mask]:
     """``n`` masks of filled discs on a grid, each shifted by up to 4 px."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side]
@@ -35,9 +33,7 @@ def discs(
     return masks
 
 
-def strips(
-    n: int, width: int, side: int = 256, seed: int = 0, per_image: int = 4, value: int = 1
-) -> list[Mask]:
+def strips(n: int, width: int, side: int = 256, seed: int = 0, per_image: int = 4, value: int = 1) -> list[Mask]:
     """``n`` masks of straight horizontal or vertical strips, ``side`` - 40 px long: convex and thin."""
     rng = np.random.default_rng(seed)
     masks = []
@@ -65,10 +61,7 @@ def crosses(n: int, arm: int, side: int = 256, seed: int = 0, value: int = 1) ->
 
 
 def profile_of(
-    masks: Sequence[Mask],
-    names: tuple[str, ...] = ("background", "thing"),
-    sampled: int | None = None,
-    **more: Any,
+    masks: Sequence[Mask], names: tuple[str, ...] = ("background", "thing"), sampled: int | None = None, **more: Any
 ) -> Profile:
     """The profile of masks of class ids, without any file; every mask is sampled unless ``sampled`` says how many."""
     tallies = []

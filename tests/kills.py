@@ -30,9 +30,7 @@ scan_masks(Path(sys.argv[1]), ScanOptions(workers=int(sys.argv[2])), Path(sys.ar
 def start(masks: Path, workers: int, out: Path) -> subprocess.Popen[bytes]:
     """A scan in a process of its own."""
     command = [sys.executable, "-c", SCAN, str(masks), str(workers), str(out)]
-    return subprocess.Popen(
-        command, env={**os.environ, "SHAPEPROF_TEST_MARK": str(out)}, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(command, env={**os.environ, "SHAPEPROF_TEST_MARK": str(out)}, stderr=subprocess.PIPE)
 
 
 def outputs(out: Path) -> list[bytes]:
@@ -90,9 +88,7 @@ def killed_and_resumed(masks: Path, out: Path, seconds: float, chance: random.Ra
             time.sleep(chance.uniform(0, seconds / 4))
             scan.kill()
     scan.communicate()
-    damaged = (
-        damage(out / "shards", chance) if (out / "shards").is_dir() and chance.randrange(2) else "nothing"
-    )
+    damaged = damage(out / "shards", chance) if (out / "shards").is_dir() and chance.randrange(2) else "nothing"
     there = len(list((out / "shards").glob("*.shard")))
     again = start(masks, chance.choice([1, 2]), out)
     _, said = again.communicate()

@@ -20,9 +20,7 @@ Phase = tuple[float, float]
 UNIT = 16  # sub-pixels per pixel
 MARGIN = 2  # px of background around every shape
 CENTRED: Phase = (0.0, 0.0)
-PHASES: tuple[Phase, ...] = tuple(
-    (k / UNIT, (5 * k) % UNIT / UNIT) for k in range(1, UNIT, 2)
-)  # none special
+PHASES: tuple[Phase, ...] = tuple((k / UNIT, (5 * k) % UNIT / UNIT) for k in range(1, UNIT, 2))  # none special
 
 
 def sub(length: float) -> int:
@@ -111,9 +109,7 @@ def _turn(a: tuple[int, int], b: tuple[int, int], p: tuple[int, int]) -> int:
     return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
 
 
-def star(
-    radius: float, ratio: float = 0.5, points: int = 5, angle: float = 0, phase: Phase = CENTRED
-) -> Mask:
+def star(radius: float, ratio: float = 0.5, points: int = 5, angle: float = 0, phase: Phase = CENTRED) -> Mask:
     """Regular star, inner radius ``ratio * radius``: see ``star_convexity``; area n ratio r^2 sin(pi / n)."""
     y, x = offsets(radius, phase)
     turns = [math.radians(angle) + math.pi * k / points for k in range(2 * points)]
@@ -201,10 +197,7 @@ def tree(size: float, width: float, levels: int = 4, angle: float = 90, phase: P
     result = np.zeros((y.size, x.size), bool)
 
     def grow(at: tuple[float, float], length: float, heading: float, level: int) -> None:
-        end = (
-            at[0] + length * math.sin(math.radians(heading)),
-            at[1] + length * math.cos(math.radians(heading)),
-        )
+        end = (at[0] + length * math.sin(math.radians(heading)), at[1] + length * math.cos(math.radians(heading)))
         result[...] |= _capsule(y, x, at, end, width)
         if level > 1:
             for turn in (-32, 32):

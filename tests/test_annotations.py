@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from shapeprof import shards as scanner
 from shapeprof.cli import app
-from shapeprof.export import export_model
-from shapeprof.profile import part
-from shapeprof.recommend import recommend_design
-from shapeprof.scan import kept_profile, scan_masks
-from shapeprof.shards import ScanOptions
+from shapeprof.export.export import export_model
+from shapeprof.profile.profile import part
+from shapeprof.recommend.recommend import recommend_design
+from shapeprof.scan import shards as scanner
+from shapeprof.scan.scan import kept_profile, scan_masks
+from shapeprof.scan.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 
 SIZE = (120, 160)  # rows, columns
@@ -68,23 +68,16 @@ def test_objects_are_those_of_the_document(tmp_path: Path) -> None:
     ]
     assert set(rows.loc[rows.area == 600, "pieces"]) == {2}
     assert set(rows.loc[rows.area == 800, "touching"]) == {1}
-    merged = scan_masks(
-        root, ScanOptions(ReadOptions(merge=("pane,beam=part",)), floor=1), tmp_path / "merged"
-    )
+    merged = scan_masks(root, ScanOptions(ReadOptions(merge=("pane,beam=part",)), floor=1), tmp_path / "merged")
     assert {c: int(part(t, "found")) for c, t in merged.totals.items()} == {1: 48}
     panes = scan_masks(root, ScanOptions(ReadOptions(exclude=("beam",)), floor=1), tmp_path / "panes")
     assert panes.names == ("background", "pane")
     assert {c: int(part(t, "found")) for c, t in panes.totals.items()} == {1: 12}
     semantic = scan_masks(root, ScanOptions(ReadOptions(instances=False), floor=1), tmp_path / "semantic")
-    assert {c: int(part(t, "found")) for c, t in semantic.totals.items()} == {
-        1: 36,
-        2: 12,
-    }  # joined and split
+    assert {c: int(part(t, "found")) for c, t in semantic.totals.items()} == {1: 36, 2: 12}  # joined and split
 
 
-def test_equal_scans_are_equal_for_any_number_of_workers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equal_scans_are_equal_for_any_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_annotations(tmp_path / "set")
     scan_masks(root, ScanOptions(workers=1), tmp_path / "one")
     monkeypatch.setattr(scanner, "SHARDS", 5)
@@ -97,19 +90,13 @@ def test_an_export_pairs_images_and_writes_masks(tmp_path: Path, given: str) -> 
     root = write_annotations(tmp_path / "set")
     profile = scan_masks(root / given)
     result = export_model(profile, recommend_design(profile), tmp_path / "net", images=root / "images")
-    assert [(c.name, c.raw_values) for c in result.spec.classes] == [
-        ("background", ()),
-        ("beam", (4,)),
-        ("pane", (9,)),
-    ]
+    assert [(c.name, c.raw_values) for c in result.spec.classes] == [("background", ()), ("beam", (4,)), ("pane", (9,))]
     with (tmp_path / "net" / "dataset.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 12 and {row["split"] for row in rows} == {"train", "val"}
     for row in rows:
         mask = cv2.imread(str(tmp_path / "net" / row["mask"]), cv2.IMREAD_UNCHANGED)
-        assert (
-            mask is not None and mask.shape == SIZE and np.bincount(mask.ravel()).tolist()[1:] == [2128, 72]
-        )
+        assert mask is not None and mask.shape == SIZE and np.bincount(mask.ravel()).tolist()[1:] == [2128, 72]
         assert Path(row["image"]).stem == Path(row["mask"]).stem
 
 
@@ -133,15 +120,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     out = run("scan", root / "annotations" / "all.json", "--images", root / "images")
     assert "drawn from annotations" in out and "12 of 12 masks have their image" in " ".join(out.split())
     assert "drawn from annotations" in run("report", root / "annotations" / "all.json")
-    run(
-        "export",
-        "--no-verify",
-        root / "annotations" / "all.json",
-        "--images",
-        root / "images",
-        "-o",
-        tmp_path / "net",
-    )
+    run("export", "--no-verify", root / "annotations" / "all.json", "--images", root / "images", "-o", tmp_path / "net")
     (root / "masks").mkdir()
     for i in range(12):
         mask = np.zeros(SIZE, np.uint8)
@@ -152,7 +131,5 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert "drawn from annotations" not in run("scan", root, "--no-annotations")
     out = run("scan", root, "--annotations", "--explain-input")
     assert "annotations/all.json" in out and "beam 11 %" in out and "4 objects" in out and "12 images" in out
-    out = run(
-        "export", "--no-verify", root, "--annotations", "--images", root / "images", "-o", tmp_path / "other"
-    )
+    out = run("export", "--no-verify", root, "--annotations", "--images", root / "images", "-o", tmp_path / "other")
     assert "12 masks rewritten" in out

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapeprof.arrow import arrow_array, arrow_text, numpy_array
+from shapeprof.scan.arrow import arrow_array, arrow_text, numpy_array
 
 from .builders import discs, write_set
 
@@ -28,9 +28,7 @@ def test_arrays_go_there_and_back(dtype: str, size: int) -> None:
     assert array.type == pa.array(values).type and array.null_count == 0
     np.testing.assert_array_equal(numpy_array(array), values)
     np.testing.assert_array_equal(numpy_array(array[size // 3 :]), values[size // 3 :])
-    np.testing.assert_array_equal(
-        numpy_array(arrow_array(np.repeat(values, 2)[::2])), values
-    )  # not contiguous
+    np.testing.assert_array_equal(numpy_array(arrow_array(np.repeat(values, 2)[::2])), values)  # not contiguous
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
@@ -48,7 +46,5 @@ def test_neither_a_scan_nor_its_repetition_imports_pandas(tmp_path: Path) -> Non
         "print('pandas' in sys.modules)",
     )
     code = "\n".join(lines)
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

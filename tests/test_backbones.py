@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from shapeprof.backbones import IMAGENET_MEAN, IMAGENET_STD, KNOWN, backbone_layers, find_encoder
-from shapeprof.cost import cost
+from shapeprof.design.cost import cost
+from shapeprof.design.encoders import IMAGENET_MEAN, IMAGENET_STD, KNOWN, backbone_layers, find_encoder
+from shapeprof.design.layer_cost import Grid
+from shapeprof.design.spec import BACKBONE_FAMILIES, BackboneSpec, DecoderSpec, NetworkSpec
 from shapeprof.errors import UsageError
-from shapeprof.layers import Grid
-from shapeprof.spec import BACKBONE_FAMILIES, BackboneSpec, DecoderSpec, NetworkSpec
 
 from .nn.backbone_designs import CONFIGS, DILATED, NETWORKS, backbone
 
@@ -125,9 +125,7 @@ def test_a_folder_that_is_no_encoder_is_refused(tmp_path: Path, content: str | N
         ("DINOv2", {"use_swiglu_ffn": True}, 16, "must be False"),
     ],
 )
-def test_what_cannot_be_built_is_refused(
-    name: str, changes: dict[str, Any], stride: int, message: str
-) -> None:
+def test_what_cannot_be_built_is_refused(name: str, changes: dict[str, Any], stride: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         backbone(name, stride, config={**CONFIGS[name], **changes})
 
@@ -210,9 +208,7 @@ def test_kept_values_are_near_what_autograd_keeps(name: str) -> None:
     images = torch.randn(2, 3, 128, 128)
     seen = kept_by_autograd(lambda: encoder(images), encoder.parameters())
     counted = sum(layer.kept_values for layer in backbone_layers(spec, 3, Grid((128, 128))))
-    images_bytes = (
-        0 if name == "DINOv2" else images.untyped_storage().nbytes()
-    )  # of the data, not of the network
+    images_bytes = 0 if name == "DINOv2" else images.untyped_storage().nbytes()  # of the data, not of the network
     assert 2 * 4 * counted == pytest.approx(seen - images_bytes, rel=0.1)
 
 
@@ -247,9 +243,7 @@ def test_published_receptive_fields() -> None:
 
 @pytest.mark.parametrize("name", DILATED)
 def test_dilation_keeps_the_receptive_field(name: str) -> None:
-    fields = {
-        cost(around(backbone(name, stride)), 2, 3, (64, 64), 1).receptive_field for stride in (4, 8, 16, 32)
-    }
+    fields = {cost(around(backbone(name, stride)), 2, 3, (64, 64), 1).receptive_field for stride in (4, 8, 16, 32)}
     assert len(fields) == 1
 
 

@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shapeprof.backbones import IMAGENET_MEAN, IMAGENET_STD, KNOWN
-from shapeprof.choices import ENCODER_RATE, LEARNING_RATE, USER, chosen, swapped, with_encoder
 from shapeprof.cli import main
-from shapeprof.errors import UsageError
-from shapeprof.export import describe, export_model
-from shapeprof.profile import Profile
-from shapeprof.recommend import Recommendation, recommend_design
-from shapeprof.rules.references import REFERENCES
-from shapeprof.rules.training import MEMORY_GB, priced
-from shapeprof.scan import scan_masks
-from shapeprof.spec import (
+from shapeprof.design.encoders import IMAGENET_MEAN, IMAGENET_STD, KNOWN
+from shapeprof.design.spec import (
     AsppSpec,
     BackboneSpec,
     DecoderSpec,
@@ -28,6 +20,14 @@ from shapeprof.spec import (
     design_name,
     parse_spec,
 )
+from shapeprof.errors import UsageError
+from shapeprof.export.export import describe, export_model
+from shapeprof.profile.profile import Profile
+from shapeprof.recommend.overrides import ENCODER_RATE, LEARNING_RATE, USER, chosen, swapped, with_encoder
+from shapeprof.recommend.recommend import Recommendation, recommend_design
+from shapeprof.rules.references import REFERENCES
+from shapeprof.rules.training import MEMORY_GB, priced
+from shapeprof.scan.scan import scan_masks
 
 from .builders import discs, profile_of, strips, write_set
 from .nn.backbone_designs import CONFIGS
@@ -113,9 +113,7 @@ def test_full_resolution_is_decoded_from_coarser_skips() -> None:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_every_known_encoder_fits_a_recommendation(
-    name: str, profile: Profile, recommendation: Recommendation
-) -> None:
+def test_every_known_encoder_fits_a_recommendation(name: str, profile: Profile, recommendation: Recommendation) -> None:
     changed = with_encoder(recommendation, profile, name)
     assert changed.network.encoder.kind == "backbone" and changed.network.encoder.name == name
     assert NetworkSpec.model_validate(changed.network.model_dump()) == changed.network
@@ -187,15 +185,7 @@ def test_an_encoder_in_a_folder_is_exported_built_trained_and_loaded(
     saved = transformers.AutoModel.from_config(config)
     saved.save_pretrained(tmp_path / "encoder")
     masks = write_set(tmp_path / "masks", discs(12, 14, per_image=9), images=tmp_path / "images")
-    arguments = [
-        "export",
-        "--no-verify",
-        str(masks),
-        "--images",
-        str(tmp_path / "images"),
-        "-o",
-        str(tmp_path / "net"),
-    ]
+    arguments = ["export", "--no-verify", str(masks), "--images", str(tmp_path / "images"), "-o", str(tmp_path / "net")]
     monkeypatch.setattr("sys.argv", ["shapeprof", *arguments, "--encoder", str(tmp_path / "encoder")])
     with pytest.raises(SystemExit) as done:
         main()
@@ -208,9 +198,7 @@ def test_an_encoder_in_a_folder_is_exported_built_trained_and_loaded(
     loaded = [k for k in saved.state_dict() if any(key.endswith(k) for key in state)]
     assert len(loaded) > 0.9 * len(state) - 2
     for key in loaded:
-        assert any(
-            torch.equal(value, saved.state_dict()[key]) for k, value in state.items() if k.endswith(key)
-        )
+        assert any(torch.equal(value, saved.state_dict()[key]) for k, value in state.items() if k.endswith(key))
     images, labels = torch.randn(2, 3, 96, 64), torch.randint(0, 2, (2, 96, 64))
     loss_of(spec)(network(images), labels).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
@@ -254,9 +242,7 @@ def test_a_reference_design_is_exported_with_the_recommended_channels(
         assert made.design == design_name(made.network)
 
 
-def test_rates_that_the_crop_cannot_hold_are_dropped_and_told(
-    profile: Profile, recommendation: Recommendation
-) -> None:
+def test_rates_that_the_crop_cannot_hold_are_dropped_and_told(profile: Profile, recommendation: Recommendation) -> None:
     made = chosen(recommendation, profile, "deeplabv3+")
     side = min(made.training.crop)
     assert side < 288  # of 18 x 16 px
@@ -277,9 +263,7 @@ def test_an_unknown_reference_names_the_nearest(profile: Profile, recommendation
         chosen(recommendation, profile, "deeplab")
 
 
-def test_a_broken_encoder_is_an_error(
-    tmp_path: Path, profile: Profile, recommendation: Recommendation
-) -> None:
+def test_a_broken_encoder_is_an_error(tmp_path: Path, profile: Profile, recommendation: Recommendation) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**CONFIGS["ConvNeXt"], "patch_size": 16}))
     with pytest.raises(UsageError, match=r"config\.patch_size of a convnext is 16; it must be 4"):
         with_encoder(recommendation, profile, str(tmp_path))

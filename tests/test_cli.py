@@ -17,14 +17,10 @@ import yaml
 from .builders import discs, write_set
 
 
-def run(
-    *arguments: str | Path, cwd: Path | None = None, columns: int = 80, **environment: str
-) -> tuple[int, str, str]:
+def run(*arguments: str | Path, cwd: Path | None = None, columns: int = 80, **environment: str) -> tuple[int, str, str]:
     env = {**os.environ, "COLUMNS": str(columns), **environment}
     command = [sys.executable, "-c", "from shapeprof.cli import main; main()", *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False
-    )
+    done = subprocess.run(command, capture_output=True, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
@@ -114,9 +110,7 @@ def test_explain_prints_the_page(name: str | None, expected: str) -> None:
 
 
 def test_a_profile_is_not_read_with_other_options(kept: Path) -> None:
-    code, out, err = run(
-        "export", "--no-verify", "masks.shapeprof", "-o", "net2", "--train-size", "64", cwd=kept
-    )
+    code, out, err = run("export", "--no-verify", "masks.shapeprof", "-o", "net2", "--train-size", "64", cwd=kept)
     assert (code, out) == (2, "") and "--train-size" in err and "mask folder" in err
 
 
@@ -164,9 +158,7 @@ def broken_inputs(folder: Path) -> None:
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else str(v),
 )
-def test_bad_input_gets_one_clear_message(
-    tmp_path: Path, arguments: list[str], code: int, says: list[str]
-) -> None:
+def test_bad_input_gets_one_clear_message(tmp_path: Path, arguments: list[str], code: int, says: list[str]) -> None:
     broken_inputs(tmp_path)
     got, out, err = run(*arguments, cwd=tmp_path, columns=200)
     assert got == code, err
@@ -192,9 +184,7 @@ def test_scan_says_whether_masks_have_their_images(kept: Path, tmp_path: Path) -
     masks = shutil.copytree(kept / "masks", tmp_path / "masks")
     _, out, _ = run("scan", masks, "--images", kept / "images", columns=200)
     assert "14 of 14 masks have their image" in out
-    _, out, _ = run(
-        "scan", masks, "--images", write_set(tmp_path / "others", discs(2, 9), "_b.png"), columns=200
-    )
+    _, out, _ = run("scan", masks, "--images", write_set(tmp_path / "others", discs(2, 9), "_b.png"), columns=200)
     assert " ! " in out and "others" in out
     code, out, err = run("scan", masks, "--images", tmp_path / "absent")
     assert (code, out) == (1, "") and "absent: no such folder" in err
@@ -241,9 +231,7 @@ def test_options_that_say_how_masks_are_stored(tmp_path: Path) -> None:
     assert code == 2 and "Traceback" not in err
 
 
-def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read_them_plainly(
-    tmp_path: Path,
-) -> None:
+def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read_them_plainly(tmp_path: Path) -> None:
     two = [mask + (mask & np.eye(256, dtype=np.uint8)) for mask in discs(14, 20, per_image=9)]
     write_set(tmp_path / "masks", two, images=tmp_path / "images")
     assert run("scan", "masks", "--sample", "12", "--exclude-class", "class 2", cwd=tmp_path)[0] == 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shapeprof.cost import cost, effective_receptive_field, padded_size
-from shapeprof.spec import AsppSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec, PpmSpec
+from shapeprof.design.cost import cost, effective_receptive_field, padded_size
+from shapeprof.design.spec import AsppSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec, PpmSpec
 
 torch = pytest.importorskip("torch")
 
@@ -24,8 +24,7 @@ NETWORKS = {
         auxiliary_heads=(HeadSpec(stride=16), HeadSpec(stride=8)),
     ),
     "skips to stride 4": NetworkSpec(
-        encoder=EncoderSpec(widths=SMALL),
-        decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8, 16), channels=12),
+        encoder=EncoderSpec(widths=SMALL), decoder=DecoderSpec(logit_stride=4, skip_strides=(4, 8, 16), channels=12)
     ),
     "skips to stride 1": NetworkSpec(
         encoder=EncoderSpec(widths=SMALL, stem_stride=1, output_stride=16),
@@ -60,11 +59,7 @@ NETWORKS = {
 
 
 def on_paper_and_built(network: NetworkSpec, classes: int = 3, channels: int = 4):
-    spec = {
-        "model": network.model_dump(mode="json"),
-        "classes": [{}] * classes,
-        "input": {"channels": channels},
-    }
+    spec = {"model": network.model_dump(mode="json"), "classes": [{}] * classes, "input": {"channels": channels}}
     with torch.device("meta"):
         return build(spec)
 
@@ -148,13 +143,7 @@ def test_receptive_field_is_the_support_of_the_gradient(output_stride: int) -> N
 
 def test_dilation_keeps_the_receptive_field() -> None:
     fields = [
-        cost(
-            NetworkSpec(encoder=EncoderSpec(output_stride=s), decoder=DecoderSpec(logit_stride=4)),
-            2,
-            3,
-            (64, 64),
-            1,
-        )
+        cost(NetworkSpec(encoder=EncoderSpec(output_stride=s), decoder=DecoderSpec(logit_stride=4)), 2, 3, (64, 64), 1)
         for s in (32, 16, 8, 4)
     ]
     assert len({f.receptive_field for f in fields}) == 1

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from shapeprof.profile import Profile, part
-from shapeprof.profile_file import classes_block, dump, load, load_objects
-from shapeprof.recommend import recommend_design
+from shapeprof.profile.file import classes_block, dump, load, load_objects
+from shapeprof.profile.profile import Profile, part
+from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
-from shapeprof.scan import scan_masks
-from shapeprof.shards import ScanOptions
+from shapeprof.scan.scan import scan_masks
+from shapeprof.scan.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 
 from .builders import Mask, discs, profile_of, write_set

@@ -15,23 +15,20 @@ import numpy as np
 import pytest
 import yaml
 
-from shapeprof.dataset import read_rgb
+from shapeprof.design.spec import parse_spec
 from shapeprof.errors import InputError, NothingMeasurable, OutputError, PairingError, UsageError
-from shapeprof.export import MULTI_LABEL_CLASSES, Export, export_model
-from shapeprof.recommend import recommend_design
-from shapeprof.scan import kept_profile, scan_masks
-from shapeprof.shards import ScanOptions
+from shapeprof.export.dataset import read_rgb
+from shapeprof.export.export import MULTI_LABEL_CLASSES, Export, export_model
+from shapeprof.recommend.recommend import recommend_design
+from shapeprof.scan.scan import kept_profile, scan_masks
+from shapeprof.scan.shards import ScanOptions
 from shapeprof.sources import ReadOptions
-from shapeprof.spec import parse_spec
 
 from .builders import discs, strips, write_set
 
 
 def exported(
-    root: Path,
-    masks: list[np.ndarray],
-    values: dict[int, int] | None = None,
-    options: ScanOptions | None = None,
+    root: Path, masks: list[np.ndarray], values: dict[int, int] | None = None, options: ScanOptions | None = None
 ) -> Export:
     """Scan and export ``masks``, whose class ids are stored as ``values``."""
     stored = [np.vectorize(values.get)(m).astype(np.uint8) for m in masks] if values else masks
@@ -49,10 +46,7 @@ def test_the_spec_is_complete_and_valid(tmp_path: Path) -> None:
     result = exported(tmp_path, discs(20, 14, per_image=9), {0: 0, 1: 255})
     data = yaml.safe_load((result.folder / "spec.yaml").read_text())
     assert parse_spec(data, "spec.yaml") == result.spec
-    assert [(c.name, c.raw_values) for c in result.spec.classes] == [
-        ("background", (0,)),
-        ("foreground", (255,)),
-    ]
+    assert [(c.name, c.raw_values) for c in result.spec.classes] == [("background", (0,)), ("foreground", (255,))]
     assert sum(c.pixel_share for c in result.spec.classes) == pytest.approx(1)
     assert [r.rule for r in result.spec.rationale] == ["R0", "R1", "R7", "R3", "R6", "R4"]
     assert result.spec.input.channels == 1  # the images are grey
@@ -354,9 +348,7 @@ def test_many_classes_need_wide_bit_fields_and_too_many_are_refused(tmp_path: Pa
         (tmp_path / "images").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / f"images/{i}.png"), np.full((64, 64, 3), 9, np.uint8))
     asked = ReadOptions(layout="classes")
-    with pytest.raises(
-        UsageError, match=r"--multi-label: 16 classes; its masks hold 15 at most.*--merge-classes"
-    ):
+    with pytest.raises(UsageError, match=r"--multi-label: 16 classes; its masks hold 15 at most.*--merge-classes"):
         exported_as(tmp_path, multi_label=True, options=asked)
     fewer = ReadOptions(layout="classes", exclude=("classp",))
     result = exported_as(tmp_path, multi_label=True, options=fewer)
@@ -373,9 +365,7 @@ def test_the_limit_of_classes_is_that_of_the_trainer() -> None:
 
 
 def test_masks_of_one_class_a_pixel_cannot_be_multi_label(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match=r"--multi-label: these masks \(binary\) hold one class a pixel.*annotations"
-    ):
+    with pytest.raises(UsageError, match=r"--multi-label: these masks \(binary\) hold one class a pixel.*annotations"):
         write_set(tmp_path / "masks", discs(12, 14, per_image=4), images=tmp_path / "images")
         exported_as(tmp_path, multi_label=True)
     assert not (tmp_path / "net").exists()
@@ -393,19 +383,12 @@ def test_a_multi_label_export_trains_and_predicts_by_its_own_scripts(tmp_path: P
         env = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
         env.pop("PYTHONPATH", None)
         done = subprocess.run(
-            [sys.executable, *command],
-            cwd=result.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, *command], cwd=result.folder, env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    said = run(
-        "train.py", "--steps", "4", "--batch", "2", "--crop", "64", "--workers", "0", "--device", "cpu"
-    )
+    said = run("train.py", "--steps", "4", "--batch", "2", "--crop", "64", "--workers", "0", "--device", "cpu")
     assert "classes  car, road" in said and "background" not in said
     run("predict.py", str(tmp_path / "images/1.png"), "--device", "cpu", "--window", "64")
     written = cv2.imread(str(result.folder / "predictions/1.png"), cv2.IMREAD_UNCHANGED)

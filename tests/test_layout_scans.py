@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shapeprof import profile_file
-from shapeprof.export import export_model
-from shapeprof.profile import Profile, part
-from shapeprof.recommend import recommend_design
-from shapeprof.scan import kept_profile, scan_masks
-from shapeprof.shards import ScanOptions
+from shapeprof.export.export import export_model
+from shapeprof.profile import file as profile_file
+from shapeprof.profile.profile import Profile, part
+from shapeprof.recommend.recommend import recommend_design
+from shapeprof.scan.scan import kept_profile, scan_masks
+from shapeprof.scan.shards import ScanOptions
 
 from .builders import discs, write_set
 from .test_cli import run
@@ -28,10 +28,7 @@ ONE = ScanOptions(workers=1)
 
 def class_table(profile: Profile) -> dict[str, tuple[int, int]]:
     """Pixels and images by class name."""
-    return {
-        profile.name_of(c): (int(part(t, "pixels")), int(part(t, "images")))
-        for c, t in profile.totals.items()
-    }
+    return {profile.name_of(c): (int(part(t, "pixels")), int(part(t, "images"))) for c, t in profile.totals.items()}
 
 
 def found(profile: Profile) -> int:
@@ -48,9 +45,7 @@ def as_objects(root: Path, masks: list[np.ndarray]) -> Path:
     for i, mask in enumerate(masks):
         count, pieces = cv2.connectedComponents(mask)
         for k in range(1, count):
-            write(
-                root / "masks" / f"im{i:03}" / f"{k:02}.png", np.where(pieces == k, 255, 0).astype(np.uint8)
-            )
+            write(root / "masks" / f"im{i:03}" / f"{k:02}.png", np.where(pieces == k, 255, 0).astype(np.uint8))
         write(root / "images" / f"im{i:03}.png", mask * 90 + 20)
     return root
 
@@ -214,9 +209,7 @@ def test_hostile_names_stay_intact_in_every_output(tmp_path: Path) -> None:
     assert escaped <= set(rows["path"])
     code, _, err = run("export", "--no-verify", "m", "--images", "i", "-o", "net", cwd=tmp_path)
     assert code == 0 and "Traceback" not in err
-    with (tmp_path / "net" / "dataset.csv").open(
-        newline="", encoding="utf-8", errors="surrogateescape"
-    ) as file:
+    with (tmp_path / "net" / "dataset.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         pairs = list(csv.DictReader(file))
     assert {Path(row["mask"]).name for row in pairs} >= set(HOSTILE)
     assert all(Path(row["mask"]).stem == Path(row["image"]).stem for row in pairs)

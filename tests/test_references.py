@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shapeprof.cost import cost
+from shapeprof.design.cost import cost
+from shapeprof.design.spec import design_name
 from shapeprof.rules.references import REFERENCES
-from shapeprof.spec import design_name
 
 torch = pytest.importorskip("torch")
 

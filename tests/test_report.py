@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from shapeprof.labelmap import ClassTable, Issue, LabelMap
+from shapeprof.issues import Issue
+from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.metrics.bins import LENGTH_BINS, length_bin
-from shapeprof.profile import Profile, merge_tallies
-from shapeprof.recommend import recommend_design
+from shapeprof.profile.profile import Profile, merge_tallies
+from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
 from shapeprof.report.text import bar, big, duration, percent, printable, quantity, spark
 from tests.metrics.images import measure_one, tally_one
@@ -86,12 +87,7 @@ def test_control_characters_and_markup_are_harmless() -> None:
 
 
 def test_small_pieces() -> None:
-    assert (
-        percent(0.0) == "0 %"
-        and percent(0.001) == "<1 %"
-        and percent(0.999) == ">99 %"
-        and percent(1) == "100 %"
-    )
+    assert percent(0.0) == "0 %" and percent(0.001) == "<1 %" and percent(0.999) == ">99 %" and percent(1) == "100 %"
     assert percent(math.nan) == quantity(math.nan) == "-"
     assert bar(0.5, 4) == "██  " and bar(1, 2) == "██" and bar(0, 2) == "  " and len(bar(0.37, 10)) == 10
     assert spark([0, 1, 100]) == "·▁█" and spark([0, 0]) == "··"
@@ -105,9 +101,7 @@ def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
     masks = discs(12, 20, per_image=9)
     profile = profile_of(masks)
     assert "at best" not in shown(profile, 100)
-    tallies = [
-        tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""), best=True)) for m in masks[:2]
-    ]
+    tallies = [tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""), best=True)) for m in masks[:2]]
     unmeasured = [tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""))) for m in masks[2:]]
     text = shown(replace(profile, totals=merge_tallies(tallies + unmeasured)), 100)
     assert "at best" in text and "At best: logits optimised for the mask itself, on 2 masks." in text
@@ -126,8 +120,7 @@ def test_void_bands_that_flatter_fine_strides_are_noted() -> None:
     void[length_bin(np.array([5.0]))] = 1000
     text = " ".join(shown(replace(profile, void_widths=void), 100).split())
     assert (
-        "ignored pixels line more than half of the outlines of thing, half of them in bands up to 5.0 px wide"
-        in text
+        "ignored pixels line more than half of the outlines of thing, half of them in bands up to 5.0 px wide" in text
     )
     assert "what strides up to 4 lose" in text
     without = replace(profile_of(discs(12, 20, per_image=4)), void_widths=void)

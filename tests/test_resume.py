@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from shapeprof import store as shard_store
 from shapeprof.errors import OutputError
-from shapeprof.profile import Profile
-from shapeprof.scan import scan_masks
-from shapeprof.shards import ScanOptions, Shard, ShardResult
+from shapeprof.profile.profile import Profile
+from shapeprof.scan import shard_cache as shard_store
+from shapeprof.scan.scan import scan_masks
+from shapeprof.scan.shard_cache import measure_and_keep, restored, stored_shards
+from shapeprof.scan.shards import ScanOptions, Shard, ShardResult
+from shapeprof.scan.workers import results
 from shapeprof.sources import ReadOptions, detect, find_masks
-from shapeprof.store import measure_and_keep, restored, stored_shards
-from shapeprof.workers import results
 
 from .builders import discs, strips, write_set
 from .kills import damage, killed_and_resumed, outputs, start, with_mark
@@ -94,9 +94,7 @@ def test_a_stored_shard_comes_back_as_it_was(masks: Path, tmp_path: Path) -> Non
     folder = find_masks(masks)
     files = folder.files[:4]
     encoding = detect(folder, ReadOptions())
-    shard = Shard(
-        masks, files, frozenset(files[:2]), encoding, ONE, states=tuple("abcd"), manner="m", store=tmp_path
-    )
+    shard = Shard(masks, files, frozenset(files[:2]), encoding, ONE, states=tuple("abcd"), manner="m", store=tmp_path)
     one = measure_and_keep(shard)
     (stored,), damaged = stored_shards(tmp_path)
     two = restored(stored)
@@ -201,9 +199,7 @@ def test_a_pipe_and_a_folder_called_like_shards_are_passed_over(masks: Path, tmp
     assert measured(scan_masks(masks, ONE, tmp_path / "out")) == 0
 
 
-def test_what_dead_processes_left_behind_is_removed_and_what_others_write_is_not(
-    masks: Path, tmp_path: Path
-) -> None:
+def test_what_dead_processes_left_behind_is_removed_and_what_others_write_is_not(masks: Path, tmp_path: Path) -> None:
     (tmp_path / "out/shards").mkdir(parents=True)
     for folder, name in (("out", "objects.parquet.12.part"), ("out/shards", "0123.part")):
         for age in ("old", "new"):
@@ -275,10 +271,7 @@ def test_a_disk_that_is_full_at_the_objects_is_one_too(
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "out"
-    with (
-        monkeypatch.context() as patch,
-        pytest.raises(OutputError, match=r"objects\.parquet: can't be written"),
-    ):
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match=r"objects\.parquet: can't be written"):
         patch.setattr(pq.ParquetWriter, "write_table", full)
         scan_masks(masks, ONE, out)
     assert not list(out.glob("objects*")) and not (out / "profile.json").exists()

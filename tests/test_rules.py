@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shapeprof.errors import UsageError
-from shapeprof.recommend import Recommendation, recommend_design
+from shapeprof.recommend.recommend import Recommendation, recommend_design
 from shapeprof.rules import rules
 from shapeprof.rules.thresholds import Thresholds, override
 
@@ -165,9 +165,7 @@ def test_groups_are_resampled_together() -> None:
     profile = profile_of(masks)
     sample = tuple((f"{g}_{p}", t) for g, (p, t) in zip(names, profile.sample, strict=True))
     alone = recommend_design(replace(profile, sample=sample)).decisions[1]
-    together = recommend_design(replace(profile, sample=sample, arguments={"group": "(g[0-9]+)_"})).decisions[
-        1
-    ]
+    together = recommend_design(replace(profile, sample=sample, arguments={"group": "(g[0-9]+)_"})).decisions[1]
     assert together.measured == alone.measured
     assert together.interval[1] - together.interval[0] > 2 * (alone.interval[1] - alone.interval[0])
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from shapeprof.profile import Profile
-from shapeprof.recommend import recommend_design
+from shapeprof.profile.profile import Profile
+from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
-from shapeprof.scan import scan_masks
+from shapeprof.scan.scan import scan_masks
 from shapeprof.sources import find_masks, pair
 
 SAMPLES = Path(__file__).parent.parent / "sample_masks"
@@ -46,9 +46,7 @@ def test_every_mask_has_its_image(profiles: dict[str, Profile], name: str) -> No
 def test_the_readme_prints_what_is_measured(profiles: dict[str, Profile]) -> None:
     text = (SAMPLES / "README.md").read_text(encoding="utf-8")
     rows = re.findall(
-        r"^\| (\w+) \| (\w+) \| (\d+) \| (\d+) \| ([\d.]+) % \| ([\d.]+) .*?((?: \| [\d.]+){5}) \|$",
-        text,
-        re.M,
+        r"^\| (\w+) \| (\w+) \| (\d+) \| (\d+) \| ([\d.]+) % \| ([\d.]+) .*?((?: \| [\d.]+){5}) \|$", text, re.M
     )
     assert len(rows) == 6
     for (set_name, class_name, objects, cut, share, convexity, survivals), view in zip(
@@ -66,12 +64,7 @@ def test_the_report_in_the_readme_is_the_real_one(profiles: dict[str, Profile]) 
     """Every line of the excerpt is a line of the report at 80 columns."""
     stream = io.StringIO()
     profile = profiles["scene"]
-    show(
-        Console(file=stream, width=80, markup=False),
-        profile,
-        recommend_design(profile),
-        Place("masks", Path("out")),
-    )
+    show(Console(file=stream, width=80, markup=False), profile, recommend_design(profile), Place("masks", Path("out")))
     real = {line.rstrip() for line in stream.getvalue().splitlines()}
     readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
     excerpt = readme.split("```")[3].strip("\n").splitlines()

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shapeprof import shards as scanner
-from shapeprof import workers
 from shapeprof.errors import NothingMeasurable, OutputError, UnreadableMask
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.metrics.columns import COLUMNS
-from shapeprof.profile_file import classes_block, dump, load, load_objects
-from shapeprof.scan import kept_profile, scan_masks
-from shapeprof.shards import ScanOptions, ShardResult
+from shapeprof.profile.file import classes_block, dump, load, load_objects
+from shapeprof.scan import shards as scanner
+from shapeprof.scan import workers
+from shapeprof.scan.scan import kept_profile, scan_masks
+from shapeprof.scan.shards import ScanOptions, ShardResult
 from shapeprof.sources import ReadOptions, detect, find_masks
 
 from .builders import discs, strips, write_set
@@ -63,9 +63,7 @@ def test_a_mask_that_vanishes_during_the_scan_is_told(masks: Path, tmp_path: Pat
 
     profile = scan_masks(masks, ScanOptions(workers=workers), tmp_path / "out", progress=vanish)
     assert (profile.ledger.files, profile.ledger.read, profile.ledger.unreadable) == (14, 13, 1)
-    assert [(i.severity, i.code) for i in profile.issues if i.path == "004.png"] == [
-        ("error", "missing-file")
-    ]
+    assert [(i.severity, i.code) for i in profile.issues if i.path == "004.png"] == [("error", "missing-file")]
 
 
 def test_the_ledger_closes(masks: Path, tmp_path: Path) -> None:
@@ -108,9 +106,7 @@ def test_extremes_name_objects_that_exist(masks: Path, tmp_path: Path) -> None:
         extreme = profile.extremes[1][kind][0]
         best = usable[column].max() if kind == "largest" else usable[column].min()
         assert extreme.value == best
-        row = rows[
-            (rows.path == extreme.path) & (rows.min_row == extreme.box[0]) & (rows.min_col == extreme.box[1])
-        ]
+        row = rows[(rows.path == extreme.path) & (rows.min_row == extreme.box[0]) & (rows.min_col == extreme.box[1])]
         assert len(row) == 1 and row[column].item() == best
 
 
@@ -206,9 +202,7 @@ def test_a_script_on_its_own_may_use_workers(masks: Path, tmp_path: Path) -> Non
 def test_the_sample_does_not_depend_on_order() -> None:
     names = tuple(f"{i}.png" for i in range(100))
     assert scanner.smallest_hashes(names, 10) == scanner.smallest_hashes(names[::-1], 10)
-    assert set(scanner.smallest_hashes(names[:50], 10)) >= set(scanner.smallest_hashes(names, 10)) & set(
-        names[:50]
-    )
+    assert set(scanner.smallest_hashes(names[:50], 10)) >= set(scanner.smallest_hashes(names, 10)) & set(names[:50])
 
 
 def test_options_that_change_nothing_measured_are_not_recorded() -> None:
@@ -240,9 +234,7 @@ def test_survival_at_best_is_computed_on_the_masks_asked_for(masks: Path, tmp_pa
 def test_a_part_of_the_masks_is_scanned_as_if_it_were_alone(masks: Path, tmp_path: Path) -> None:
     profile = scan_masks(masks, ScanOptions(sample=5))
     assert profile.ledger.files == profile.ledger.read == 5
-    assert next(i.message for i in profile.issues if i.code == "sampled").startswith(
-        "9 of 14 masks are left out"
-    )
+    assert next(i.message for i in profile.issues if i.code == "sampled").startswith("9 of 14 masks are left out")
     assert kept_profile(masks) is not None
     chosen = scanner.smallest_hashes(find_masks(masks).files, 5)
     alone = tmp_path / "alone"

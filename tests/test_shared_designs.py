@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shapeprof.export import export_model
-from shapeprof.profile import Profile
-from shapeprof.recommend import Recommendation, recommend_design
-from shapeprof.scan import scan_masks
-from shapeprof.shards import ScanOptions
+from shapeprof.export.export import export_model
+from shapeprof.profile.profile import Profile
+from shapeprof.recommend.recommend import Recommendation, recommend_design
+from shapeprof.scan.scan import scan_masks
+from shapeprof.scan.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 
 DATASETS = Path(__file__).parent.parent.parent / "shared/datasets"
@@ -62,11 +62,7 @@ def test_logit_strides_of_the_sets_behind_the_tolerance(
 
 @pytest.mark.parametrize(
     ("name", "masks", "pairs"),
-    [
-        ("hc18_fetal_head", "masks", 80),
-        ("dsb2018_nuclei", "masks_index", 100),
-        ("paveseg_pavement", "masks", 60),
-    ],
+    [("hc18_fetal_head", "masks", 80), ("dsb2018_nuclei", "masks_index", 100), ("paveseg_pavement", "masks", 60)],
 )
 def test_exports_pair_every_image(tmp_path: Path, name: str, masks: str, pairs: int) -> None:
     profile, r = scanned(f"{name}/{masks}", tmp_path / "profile")

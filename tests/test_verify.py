@@ -15,13 +15,13 @@ import yaml
 
 pytest.importorskip("torch")
 
-from shapeprof import verify as verification
-from shapeprof.cost import cost
-from shapeprof.emitters.pytorch import emit
+from shapeprof.design.cost import cost
+from shapeprof.design.spec import DerivedSpec, ModelSpec, NetworkSpec, Rationale
 from shapeprof.errors import InputError
+from shapeprof.export import verify as verification
+from shapeprof.export.verify import Check, Verification, verify_model
 from shapeprof.report.verification import one_line, to_dict
-from shapeprof.spec import DerivedSpec, ModelSpec, NetworkSpec, Rationale
-from shapeprof.verify import Check, Verification, verify_model
+from shapeprof.targets.pytorch import emit
 
 from .builders import discs, strips, write_set
 from .nn.designs import NETWORKS, model_spec
@@ -72,22 +72,14 @@ def test_a_whole_verification_passes_and_fits_its_width(tmp_path: Path) -> None:
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
     text = " ".join(out.split())
     assert "class 1 keeps 100% of its area at stride 2 at best, on 6 masks (89% asked for)" in text
-    for wanted in (
-        "GMAC a crop",
-        "steps a second here",
-        "4 steps in",
-        "estimated",
-        "14 checks passed, 1 skipped",
-    ):
+    for wanted in ("GMAC a crop", "steps a second here", "4 steps in", "estimated", "14 checks passed, 1 skipped"):
         assert wanted in text
     assert not list(folder.rglob("__pycache__"))
 
 
 def test_machines_get_one_object_and_an_exit_code(tmp_path: Path) -> None:
     spec = spec_of(STEM_2)
-    folder = folder_of(
-        tmp_path, spec.model_copy(update={"derived": spec.derived.model_copy(update={"macs": 7})})
-    )
+    folder = folder_of(tmp_path, spec.model_copy(update={"derived": spec.derived.model_copy(update={"macs": 7})}))
     code, out, err = run("verify", folder, "--quick", "--json")
     data = json.loads(out)
     assert (code, err, data["passed"], data["quick"]) == (3, "", False, True)
@@ -101,9 +93,7 @@ def test_machines_get_one_object_and_an_exit_code(tmp_path: Path) -> None:
 
 
 def test_bad_folders_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        InputError, match=r"nowhere: no spec\.yaml; expected a folder that 'shapeprof export'"
-    ):
+    with pytest.raises(InputError, match=r"nowhere: no spec\.yaml; expected a folder that 'shapeprof export'"):
         verify_model(tmp_path / "nowhere")
     assert run("verify", tmp_path)[0] == 1
     folder = folder_of(tmp_path, spec_of(STEM_2))
@@ -137,9 +127,7 @@ def test_a_mistake_in_the_users_own_network_is_told_with_its_place(tmp_path: Pat
     network.write_text(f"{network.read_text()}raise SystemExit(3\n")
     code, _, err = run("verify", folder, "--quick")
     assert code == 1
-    assert (
-        f'nn/network.py", line {lines + 1})' in err and "was never closed" in err and "Traceback" not in err
-    )
+    assert f'nn/network.py", line {lines + 1})' in err and "was never closed" in err and "Traceback" not in err
 
 
 def test_a_spec_of_another_network_family_is_checked_by_its_own_code(tmp_path: Path) -> None:
@@ -158,12 +146,7 @@ def test_a_spec_of_another_network_family_is_checked_by_its_own_code(tmp_path: P
 @pytest.mark.parametrize(
     ("statistic", "threshold", "status", "message"),
     [
-        (
-            "survival_linear(4)",
-            0.89,
-            "failed",
-            r"keeps \d+% of its area at stride 8 at best, on 4 masks \(89%",
-        ),
+        ("survival_linear(4)", 0.89, "failed", r"keeps \d+% of its area at stride 8 at best, on 4 masks \(89%"),
         ("recall_linear(4)", 0.95, "failed", "keeps 6% of its objects of 200 px or more at stride 8 at best"),
         ("survival_linear(4)", 0.01, "passed", "at stride 16"),
     ],

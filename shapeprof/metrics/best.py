@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.jit import kernel
 
 from .columns import STRIDES
 from .linear import linear
@@ -196,9 +196,7 @@ def best(
     return result
 
 
-def _paint(
-    runs: Runs, objects: Objects, classes: Classes, i: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _paint(runs: Runs, objects: Objects, classes: Classes, i: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Place among the mask's classes (-1: ignored) and object of every pixel of mask i, (H, W)."""
     own, shape = runs.span(i), (int(runs.height[i]), int(runs.width[i]))
     lengths = runs.stop[own] - runs.start[own]
@@ -240,9 +238,7 @@ def _shares(rank: NDArray[np.int32], n_classes: int, s: int, top: int, left: int
     padded = np.pad(rank, ((top, -(height + top) % s), (left, -(width + left) % s)), mode="edge")
     cells = padded.reshape(padded.shape[0] // s, s, padded.shape[1] // s, s)
     counts = np.stack([(cells == c).sum(axis=(1, 3)) for c in range(n_classes)], axis=-1)
-    shares: NDArray[np.float32] = (counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)).astype(
-        np.float32
-    )
+    shares: NDArray[np.float32] = (counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)).astype(np.float32)
     return shares
 
 

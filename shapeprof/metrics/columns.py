@@ -67,14 +67,7 @@ def _declare() -> tuple[Column, ...]:
     ]  # fmt: skip
     for s in STRIDES:
         columns.append(
-            c(
-                f"survival_nearest_{s}",
-                "float64",
-                "",
-                0,
-                1,
-                f"share of its pixels that stride {s} keeps, nearest",
-            )
+            c(f"survival_nearest_{s}", "float64", "", 0, 1, f"share of its pixels that stride {s} keeps, nearest")
         )
     return tuple(columns)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.jit import kernel
 
 from .members import Members
 from .runs import Ints, Runs
@@ -128,9 +128,7 @@ def _depths(order, first, row_of, start, stop, concave, height, least):  # type:
                         x = low[a] if low[a] > column else min(column, high[a])
                         away = abs(px - n * x)
                         if low[a] <= column:
-                            other = (
-                                column + 1 if column < high[a] else low[a + 1] if a + 1 < at_row[y + 1] else x
-                            )
+                            other = column + 1 if column < high[a] else low[a + 1] if a + 1 < at_row[y + 1] else x
                             if abs(n * other - px) < away:
                                 x, away = other, abs(n * other - px)
                         d2 = aside * aside + away * away

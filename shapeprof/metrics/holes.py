@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
+from shapeprof.jit import kernel
 
 from .members import Members
 from .runs import Classes, Ints, Objects, Runs
@@ -37,11 +37,7 @@ def _gaps(order, first, row_of, start, stop, hollow):  # type: ignore[no-untyped
     capacity = 0
     for k in hollow:
         capacity += first[k + 1] - first[k]
-    owner, before, after = (
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-        np.empty(capacity, np.int64),
-    )
+    owner, before, after = (np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity, np.int64))
     parent, outside = np.empty(capacity, np.int64), np.empty(capacity, np.bool_)
     kept = 0
     for k in hollow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import grown, kernel
+from shapeprof.jit import grown, kernel
 
 from .columns import STRIDES
 from .runs import Classes, Objects, Runs
@@ -246,9 +246,7 @@ def _linear(  # type: ignore[no-untyped-def]
     return lost, gained
 
 
-def linear(
-    runs: Runs, objects: Objects, classes: Classes, wanted: NDArray[np.bool_] | None = None
-) -> Survival:
+def linear(runs: Runs, objects: Objects, classes: Classes, wanted: NDArray[np.bool_] | None = None) -> Survival:
     """Survival under area pooling, bilinear up-sampling and argmax, on the wanted masks (None: all); 0 on others."""
     strides = np.array(STRIDES)
     lost = np.zeros((classes.class_id.size, strides.size), np.int64)

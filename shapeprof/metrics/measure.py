@@ -46,9 +46,7 @@ class Measurements:
     @property
     def foreground(self) -> NDArray[np.bool_]:
         """(p,) whether each pair is of another class than the background."""
-        result: NDArray[np.bool_] = self.classes.class_id != (
-            IGNORED if self.background is None else self.background
-        )
+        result: NDArray[np.bool_] = self.classes.class_id != (IGNORED if self.background is None else self.background)
         return result
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import grown, kernel
+from shapeprof.jit import grown, kernel
 
 from .columns import STRIDES
 from .runs import Classes, Objects, Runs
@@ -104,11 +104,7 @@ def _group_pixels(  # type: ignore[no-untyped-def]
         new_row[y] = n_items
         if keep and np.int64(n_items) + cols > new_stop.size:
             room = 2 * (np.int64(n_items) + cols)
-            new_stop, new_key, new_count = (
-                grown(new_stop, room),
-                grown(new_key, room),
-                grown(new_count, room),
-            )
+            new_stop, new_key, new_count = (grown(new_stop, room), grown(new_key, room), grown(new_count, room))
         upper, lower, halves_y = 2 * y - top, 2 * y - top + 1, 0
         if upper < 0:
             upper, halves_y = lower, 1
@@ -238,11 +234,7 @@ def _group(  # type: ignore[no-untyped-def]
         new_row[y] = n_items
         if keep and np.int64(n_items) + cols > new_stop.size:
             room = 2 * (np.int64(n_items) + cols)
-            new_stop, new_key, new_count = (
-                grown(new_stop, room),
-                grown(new_key, room),
-                grown(new_count, room),
-            )
+            new_stop, new_key, new_count = (grown(new_stop, room), grown(new_key, room), grown(new_count, room))
         upper, lower = 2 * y - shift_y, 2 * y - shift_y + 1
         upper_tall = lower_tall = 0
         if upper >= 0:
@@ -433,9 +425,7 @@ def nearest(runs: Runs, objects: Objects, classes: Classes) -> Survival:
     return Survival(*sums)
 
 
-def _parts(
-    objects: Objects, classes: Classes
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _parts(objects: Objects, classes: Classes) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """What cells are made of: the part of every run, and the pair and the object of every part.
 
     The parts are the objects, then for each pair what is no object, then all that is ignored, then, where an

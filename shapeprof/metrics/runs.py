@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import grown, kernel
+from shapeprof.jit import grown, kernel
 from shapeprof.runmap import IGNORED, RunMap
 
 Ints = NDArray[np.int64]
@@ -277,9 +277,7 @@ def _classes(row, start, stop, value, first_row, background, most):  # type: ign
             if n == class_id.size:
                 of_map, class_id, pixels = grown(of_map, 2 * n), grown(class_id, 2 * n), grown(pixels, 2 * n)
             place = n
-            while place > base and (
-                class_id[place - 1] == background or (class_id[place - 1] > c and c != background)
-            ):
+            while place > base and (class_id[place - 1] == background or (class_id[place - 1] > c and c != background)):
                 class_id[place] = class_id[place - 1]
                 place -= 1
             class_id[place] = c

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import grown, kernel
+from shapeprof.jit import grown, kernel
 
 from .runs import Classes, Ints, Objects, Runs
 
@@ -39,9 +39,7 @@ FULL = RADIUS_CAP**2
 WIDEST = 2 * RADIUS_CAP - 1
 WIDEST_BITS = int(np.float32(WIDEST).view(np.int32))
 LEAST_ROW = 15  # px in the shortest row of a disc of squared radius FULL
-HALO = (
-    2 * RADIUS_CAP + 2
-)  # rows: of a disc, of the distances at its centre's neighbours, of their differences
+HALO = 2 * RADIUS_CAP + 2  # rows: of a disc, of the distances at its centre's neighbours, of their differences
 BAND_PIXELS = 1 << 22  # of a band
 BAND_ROWS = 256  # of a band at least, where masks are very wide
 CHUNK = 32  # columns that are worked on together
@@ -235,9 +233,7 @@ def _bare(squared, columns, row, rows, bare):  # type: ignore[no-untyped-def]
         for c in range(words):
             word = np.uint64(0)
             for j in range(8):  # the product gathers the lowest bits of eight bytes in the highest byte
-                word |= ((eights[c * 8 + j] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(
-                    8 * j
-                )
+                word |= ((eights[c * 8 + j] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(8 * j)
             bare[(c + 1) * rows + y] = word
 
 
@@ -299,10 +295,7 @@ def _centres(row, stop, squared, up, first, last, top, height, width, containing
         west, east = squared[base - 1 : base - 1 + width], squared[base + 1 : base + 1 + width]
         up_at, down_at = base - stride, base + stride
         north, south = squared[up_at : up_at + width], squared[down_at : down_at + width]
-        north_west, north_east = (
-            squared[up_at - 1 : up_at - 1 + width],
-            squared[up_at + 1 : up_at + 1 + width],
-        )
+        north_west, north_east = (squared[up_at - 1 : up_at - 1 + width], squared[up_at + 1 : up_at + 1 + width])
         south_west, south_east = (
             squared[down_at - 1 : down_at - 1 + width],
             squared[down_at + 1 : down_at + 1 + width],
@@ -316,9 +309,7 @@ def _centres(row, stop, squared, up, first, last, top, height, width, containing
             s = np.int16(min(max(np.int16(np.int16(across - d) - two) >> one, least), most_diagonal) + one)
             axial[x], oblique[x] = most, across
             maybe[x] = (
-                (np.int16(t * t) < max(d, two))
-                & (np.int16(s * s) < np.int16(np.int16(d + d) - one))
-                & (fewest < full)
+                (np.int16(t * t) < max(d, two)) & (np.int16(s * s) < np.int16(np.int16(d + d) - one)) & (fewest < full)
             )
         i = row[y]
         candidates = 0
@@ -337,8 +328,7 @@ def _centres(row, stop, squared, up, first, last, top, height, width, containing
                     or (
                         (x % LEAST_ROW == 0 or x == width - 1)
                         and (
-                            (y > 0 and squared[q - stride] != FULL)
-                            or (y < height - 1 and squared[q + stride] != FULL)
+                            (y > 0 and squared[q - stride] != FULL) or (y < height - 1 and squared[q + stride] != FULL)
                         )
                     )
                 )

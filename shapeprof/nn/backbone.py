@@ -171,9 +171,7 @@ def _with_weights(model: Any, name: str) -> Any:
         except OSError:
             if Path(name).is_dir():
                 raise
-            model_info(
-                name, timeout=PATIENCE
-            )  # says at once why it can't be had; the next line tries for minutes
+            model_info(name, timeout=PATIENCE)  # says at once why it can't be had; the next line tries for minutes
             loaded, report = type(model).from_pretrained(name, **options)
     except (OSError, RuntimeError, ValueError, SafetensorError, httpx.HTTPError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

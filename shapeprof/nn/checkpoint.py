@@ -87,9 +87,7 @@ def resumable(path: Path, spec: dict[str, Any], course: dict[str, Any]) -> dict[
         InputError: there is none, it can't be gone on from, or its run had another course: what differs.
     """
     if not path.is_file():
-        raise InputError(
-            f"--resume: {path} is missing; leave --resume out to start, or name the run with --out"
-        )
+        raise InputError(f"--resume: {path} is missing; leave --resume out to start, or name the run with --out")
     content = read(path, spec)
     if "run" not in content:
         raise InputError(f"--resume: {path} holds weights only; expected a last.pt of this train.py")

@@ -87,11 +87,7 @@ def builds(subject: Subject) -> str:
     subject.figures["parameters"] = kept
     subject.figures["training_parameters"] = _size(subject.network)
     more = subject.figures["training_parameters"] - kept
-    return (
-        f"{kept:,} parameters, and {more:,} in heads that only training has"
-        if more
-        else f"{kept:,} parameters"
-    )
+    return f"{kept:,} parameters, and {more:,} in heads that only training has" if more else f"{kept:,} parameters"
 
 
 def data_fits(subject: Subject) -> str:
@@ -131,15 +127,9 @@ def gradients_arrive(subject: Subject) -> str:
     """Every parameter gets a gradient from the loss of the spec: finite, and not 0 everywhere."""
     network = subject.built
     network.zero_grad()
-    loss_of(subject.spec).to(subject.device)(
-        network(subject.images(2, SMALL)), subject.targets(2, SMALL)
-    ).backward()
+    loss_of(subject.spec).to(subject.device)(network(subject.images(2, SMALL)), subject.targets(2, SMALL)).backward()
     wanted = {name: p.grad for name, p in network.named_parameters() if p.requires_grad}
-    lost = [
-        name
-        for name, grad in wanted.items()
-        if grad is None or not bool(grad.isfinite().all() and grad.any())
-    ]
+    lost = [name for name, grad in wanted.items() if grad is None or not bool(grad.isfinite().all() and grad.any())]
     if lost:
         raise Failed(f"{len(lost)} of {len(wanted)} parameters get none: {', '.join(lost[:5])}")
     heads = 1 + len(network.auxiliary_heads) + len(network.deep_supervision)
@@ -218,9 +208,7 @@ def checkpoints_hold(subject: Subject) -> str:
             pass
         else:
             raise Failed("a checkpoint is taken for one of another spec.yaml")
-    kept = [
-        path for path in sorted(subject.folder.glob("runs/*/*.pt")) if path.name in ("best.pt", "last.pt")
-    ]
+    kept = [path for path in sorted(subject.folder.glob("runs/*/*.pt")) if path.name in ("best.pt", "last.pt")]
     for path in kept:
         read(path, spec)
     trained = f"; {len(kept)} under runs are of this spec" if kept else ""
@@ -235,11 +223,7 @@ def _described(output: Any) -> str:
     if isinstance(output, Tensor):
         finite = "" if bool(output.isfinite().all()) else ", not all finite"
         return f"logits of shape {tuple(output.shape)}{finite}"
-    return (
-        f"logits and {len(output.auxiliary)} more"
-        if isinstance(output, TrainingOutput)
-        else repr(type(output))
-    )
+    return f"logits and {len(output.auxiliary)} more" if isinstance(output, TrainingOutput) else repr(type(output))
 
 
 def _on_paper(subject: Subject) -> SegmentationNetwork:

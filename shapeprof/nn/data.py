@@ -156,9 +156,7 @@ def resize_image(image: Image, size: tuple[int, int]) -> Image:
 def resize_labels(labels: Labels, size: tuple[int, int]) -> Labels:
     """``labels`` at ``size`` (rows, columns): the nearest to the new pixel's centre (``cv2.INTER_NEAREST``
     takes the nearest to its corner, half a pixel off)."""
-    rows, columns = (
-        ((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(size, labels.shape, strict=True)
-    )
+    rows, columns = (((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(size, labels.shape, strict=True))
     return labels[np.ix_(rows, columns)]
 
 
@@ -202,9 +200,7 @@ class Reader:
             labels = read_labels(pair.mask, self.classes, self.ignore_index)
         if image.shape[:2] != labels.shape:
             seen = f"{image.shape[0]} x {image.shape[1]} rows x columns"
-            raise InputError(
-                f"{pair.image} has {seen}, its mask {pair.mask} {labels.shape[0]} x {labels.shape[1]}"
-            )
+            raise InputError(f"{pair.image} has {seen}, its mask {pair.mask} {labels.shape[0]} x {labels.shape[1]}")
         return image, labels
 
     def training_size(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -57,16 +57,11 @@ def main(argv: list[str] | None = None, folder: Path | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(
-        description="Write the trained network for machines without this folder."
-    )
+    options = argparse.ArgumentParser(description="Write the trained network for machines without this folder.")
     options.add_argument("--onnx", type=Path, metavar="FILE", help="for ONNX Runtime and others")
     options.add_argument("--torch-export", type=Path, metavar="FILE", help="for torch.export.load")
     options.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FILE",
-        help="checkpoint (default: runs/last/best.pt beside spec.yaml)",
+        "--weights", type=Path, metavar="FILE", help="checkpoint (default: runs/last/best.pt beside spec.yaml)"
     )
     options.add_argument(
         "--size", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="to check at (default: the crop)"
@@ -156,9 +151,7 @@ def missing_packages() -> list[str]:
     return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 
-def _checked(
-    network: SegmentationNetwork, path: Path, spec: Knobs, size: Size, attempt: Callable[..., Run]
-) -> Written:
+def _checked(network: SegmentationNetwork, path: Path, spec: Knobs, size: Size, attempt: Callable[..., Run]) -> Written:
     """Write for any size; where that does not work, for ``size`` alone."""
     draft = path.with_name(
         f"{path.stem}.draft{path.suffix}"

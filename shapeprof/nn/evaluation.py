@@ -106,12 +106,7 @@ def _number(value: torch.Tensor | float) -> str:
 
 
 def draw_predictions(
-    path: Path,
-    network: SegmentationNetwork,
-    pairs: Sequence[Pair],
-    spec: dict[str, Any],
-    *,
-    window: int = WINDOW,
+    path: Path, network: SegmentationNetwork, pairs: Sequence[Pair], spec: dict[str, Any], *, window: int = WINDOW
 ) -> None:
     """Write ``EXAMPLES`` held-out pairs, evenly spread over ``pairs``, as one PNG."""
     chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, EXAMPLES).astype(int))]

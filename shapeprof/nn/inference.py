@@ -45,9 +45,7 @@ def class_map(
     window = window // (2 * GRID) * 2 * GRID
     overlap = -(-round(OVERLAP * window if overlap is None else overlap) // GRID) * GRID
     if not 0 <= overlap <= window // 2 or not window:
-        raise ValueError(
-            f"window {window} and overlap {overlap}: expected 64 px or more, and at most half of it"
-        )
+        raise ValueError(f"window {window} and overlap {overlap}: expected 64 px or more, and at most half of it")
 
     def decided(logits: Tensor) -> Tensor:  # (classes, h, w)
         return logits > 0 if multi_label else logits.argmax(dim=0)

@@ -101,11 +101,7 @@ def probabilities(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
 
 
 def tversky(
-    logits: Tensor,
-    target: Tensor,
-    ignore_index: int,
-    alpha: float = FALSE_POSITIVES,
-    beta: float = FALSE_NEGATIVES,
+    logits: Tensor, target: Tensor, ignore_index: int, alpha: float = FALSE_POSITIVES, beta: float = FALSE_NEGATIVES
 ) -> Tensor:
     """One minus the soft Tversky index ``TP / (TP + alpha FP + beta FN)``, averaged; range [0, 1].
 
@@ -140,9 +136,7 @@ def soft_dice_loss(logits: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     return tversky(logits, target, ignore_index, 0.5, 0.5)
 
 
-def soft_centre_line_dice(
-    logits: Tensor, target: Tensor, ignore_index: int, background: int | None
-) -> Tensor:
+def soft_centre_line_dice(logits: Tensor, target: Tensor, ignore_index: int, background: int | None) -> Tensor:
     """One minus the soft clDice of the foreground classes, averaged; range [0, 1].
 
     clDice is the harmonic mean of the share of the predicted centre line that lies in the truth and that of the true
@@ -214,9 +208,7 @@ def terms_of(kind: str) -> tuple[str, ...]:
         raise ValueError(f"training.loss {kind!r} is no text; known: {', '.join(TERMS)}, joined by +")
     terms = tuple(kind.split("+"))
     if unknown := [term for term in terms if term not in TERMS]:
-        raise ValueError(
-            f"training.loss {kind!r}: {unknown[0]!r} is unknown; known: {', '.join(TERMS)}, joined by +"
-        )
+        raise ValueError(f"training.loss {kind!r}: {unknown[0]!r} is unknown; known: {', '.join(TERMS)}, joined by +")
     if len(set(terms)) < len(terms):
         raise ValueError(f"training.loss {kind!r} names a term twice")
     return terms

@@ -140,14 +140,7 @@ def group_norm(channels: int) -> nn.Module:
 
 
 def conv_norm(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    norm: Norm,
-    *,
-    stride: int = 1,
-    dilation: int = 1,
-    relu: bool = True,
+    inputs: int, outputs: int, kernel: int, norm: Norm, *, stride: int = 1, dilation: int = 1, relu: bool = True
 ) -> nn.Sequential:
     """Convolution without bias, norm, ReLU; padded so that only ``stride`` changes the size."""
     padding = dilation * (kernel // 2)
@@ -165,9 +158,7 @@ class BasicBlock(nn.Module):
     first block the previous dilation, which shrinks the field a little with every stride removed.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, norm: Norm, *, stride: int, dilations: tuple[int, int]
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Norm, *, stride: int, dilations: tuple[int, int]) -> None:
         super().__init__()
         self.first = conv_norm(inputs, outputs, 3, norm, stride=stride, dilation=dilations[0])
         self.second = conv_norm(outputs, outputs, 3, norm, dilation=dilations[1], relu=False)
@@ -222,9 +213,7 @@ class Encoder(nn.Module):
 
 def _deepest_at(encoder: Encoder | Backbone, stride: int, *, stages_only: bool = False) -> int:
     """Index of the deepest features at ``stride``; ``stages_only``: of a stage other than the last."""
-    first, last = (
-        (encoder.first_stage, len(encoder.strides) - 1) if stages_only else (0, len(encoder.strides))
-    )
+    first, last = (encoder.first_stage, len(encoder.strides) - 1) if stages_only else (0, len(encoder.strides))
     return max(i for i in range(first, last) if encoder.strides[i] == stride)
 
 
@@ -309,9 +298,7 @@ class SegmentationNetwork(nn.Module):
         knobs = model["decoder"]
         self.encoder: Encoder | Backbone
         if model["encoder"]["kind"] == "backbone":
-            self.encoder = Backbone(
-                channels, model["encoder"], pretrained=pretrained, frozen=norm is group_norm
-            )
+            self.encoder = Backbone(channels, model["encoder"], pretrained=pretrained, frozen=norm is group_norm)
         else:
             self.encoder = Encoder(channels, model["encoder"], norm)
         width = self.encoder.widths[-1]
@@ -341,9 +328,7 @@ class SegmentationNetwork(nn.Module):
     def _add_training_heads(self, model: Knobs, strides: list[int], classes: int, norm: Norm) -> None:
         width = model["decoder"]["channels"]
         auxiliary, deep = model["auxiliary_heads"], model["deep_supervision"]
-        self.auxiliary_from = [
-            _deepest_at(self.encoder, head["stride"], stages_only=True) for head in auxiliary
-        ]
+        self.auxiliary_from = [_deepest_at(self.encoder, head["stride"], stages_only=True) for head in auxiliary]
         self.deep_from = [strides.index(head["stride"]) for head in deep]
         self.auxiliary_heads = nn.ModuleList(
             _head(self.encoder.widths[i], width, classes, norm) for i in self.auxiliary_from

@@ -70,9 +70,7 @@ class Optimisation:
         groups = _parameter_groups(network, training, learning_rate, pretrained=pretrained)
         self.optimiser = torch.optim.AdamW(groups, lr=learning_rate)
         warmup = min(training["warmup_steps"], int(WARMUP_SHARE * steps))
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimiser, lambda step: rate_factor(step, steps, warmup)
-        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, lambda step: rate_factor(step, steps, warmup))
         self.precision = precision or default_precision(self.device)
         half = self.precision == torch.float16  # only float16 underflows without scaling
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)

@@ -49,8 +49,7 @@ class Plan:
         """Numbers of the crops that this process trains on in ``step`` (0-based), one batch behind the other."""
         share = self.batch // distributed.size()
         starts = (
-            (step * self.accumulate + i) * self.batch + distributed.rank() * share
-            for i in range(self.accumulate)
+            (step * self.accumulate + i) * self.batch + distributed.rank() * share for i in range(self.accumulate)
         )
         return [number for start in starts for number in range(start, start + share)]
 
@@ -66,35 +65,23 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description="Train the model that spec.yaml describes on dataset.csv.")
     whole = _at_least(1)
     options.add_argument("--steps", type=whole, help="training steps (default: spec.yaml)")
-    options.add_argument(
-        "--batch", type=whole, help="crops per batch, over all processes (default: spec.yaml)"
-    )
+    options.add_argument("--batch", type=whole, help="crops per batch, over all processes (default: spec.yaml)")
     options.add_argument("--accumulate", type=whole, help="batches per step (default: spec.yaml)")
-    options.add_argument(
-        "--crop", type=whole, nargs="+", metavar="PX", help="side, or rows and columns, of a crop"
-    )
+    options.add_argument("--crop", type=whole, nargs="+", metavar="PX", help="side, or rows and columns, of a crop")
     options.add_argument("--lr", type=float, help="highest learning rate (default: spec.yaml)")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    options.add_argument(
-        "--workers", type=_at_least(0), help="processes that cut crops (default: 0 on a CPU)"
-    )
+    options.add_argument("--workers", type=_at_least(0), help="processes that cut crops (default: 0 on a CPU)")
     options.add_argument("--seed", type=_at_least(0), help="of weights and crops (default: spec.yaml)")
-    options.add_argument(
-        "--out", type=Path, help="folder for the results (default: runs/last beside spec.yaml)"
-    )
+    options.add_argument("--out", type=Path, help="folder for the results (default: runs/last beside spec.yaml)")
     options.add_argument("--eval-every", type=whole, help="steps between evaluations (default: a tenth)")
     options.add_argument("--threads", type=whole, help="CPU threads (default: torch's choice)")
     options.add_argument("--resume", action="store_true", help="go on from last.pt in --out")
-    options.add_argument(
-        "--precision", choices=("auto", *PRECISIONS), default="auto", help="of the forward pass"
-    )
+    options.add_argument("--precision", choices=("auto", *PRECISIONS), default="auto", help="of the forward pass")
     options.add_argument(
         "--window", type=_at_least(2 * GRID), default=WINDOW, help="side of the windows of evaluations, px"
     )
     options.add_argument("--compile", action="store_true", help="compile the network with torch.compile")
-    options.add_argument(
-        "--deterministic", action="store_true", help="equal runs on a GPU too, by slower operations"
-    )
+    options.add_argument("--deterministic", action="store_true", help="equal runs on a GPU too, by slower operations")
     return options
 
 

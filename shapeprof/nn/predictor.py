@@ -51,9 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description="Predict the classes of images with a trained model.")
     options.add_argument("images", type=Path, nargs="+", help="images, or folders of images")
     options.add_argument("--out", type=Path, default=Path("predictions"), help="folder for the results")
-    options.add_argument(
-        "--weights", type=Path, help="checkpoint (default: runs/last/best.pt beside spec.yaml)"
-    )
+    options.add_argument("--weights", type=Path, help="checkpoint (default: runs/last/best.pt beside spec.yaml)")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options.add_argument("--no-overlay", action="store_true", help="write class maps only")
     options.add_argument(
@@ -96,16 +94,11 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
             _write(_overlay_path(target), painted[:, :, ::-1])
         bar.show(number)
     bar.clear()
-    print(
-        f"{len(images) - failed} class maps in {options.out}"
-        + (f"; {failed} images left out" if failed else "")
-    )
+    print(f"{len(images) - failed} class maps in {options.out}" + (f"; {failed} images left out" if failed else ""))
     return 1 if failed else 0
 
 
-def predict(
-    network: SegmentationNetwork, image: Image, spec: dict[str, Any], *, window: int = WINDOW
-) -> NDArray[Any]:
+def predict(network: SegmentationNetwork, image: Image, spec: dict[str, Any], *, window: int = WINDOW) -> NDArray[Any]:
     """The classes of an image (H, W, C) as ``read_image`` gives it.
 
     (H, W) class ids, uint8 (uint16 for more than 255 classes); multi-label (classes, H, W) bool. Images beyond
@@ -144,9 +137,7 @@ def _images(given: list[Path], *, overlays: bool) -> Iterator[tuple[Path, Path]]
     for path in given:
         if not path.exists():
             raise InputError(f"{path}: no such image or folder")
-        inside = (
-            sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        )
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         if not inside:
             raise InputError(f"{path} holds no images; expected {', '.join(SUFFIXES)}")
         found += [(p, p.relative_to(path) if path.is_dir() else Path(p.name)) for p in inside]

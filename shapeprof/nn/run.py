@@ -77,9 +77,7 @@ class Run:
                 if number := distributed.highest(asked[0] if asked else 0):
                     self._save("last.pt")
                     last = self.plan.out / "last.pt"
-                    self._say(
-                        f"interrupted after {self.step} steps; --resume goes on from {last}", sys.stderr
-                    )
+                    self._say(f"interrupted after {self.step} steps; --resume goes on from {last}", sys.stderr)
                     return 128 + number
                 if self._stops_early():
                     break

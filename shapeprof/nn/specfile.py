@@ -46,14 +46,7 @@ NUMBERS: dict[str, tuple[Callable[[float], bool], str]] = {
     "jitter": (lambda n: 0 <= n < 1, "0 or more, under 1"),
     "ema": (lambda n: 0 <= n < 1, "0 or more, under 1"),
 }
-WHOLE_NUMBERS = {
-    "batch": 1,
-    "accumulate": 1,
-    "steps": 1,
-    "warmup_steps": 0,
-    "patience": 0,
-    "seed": 0,
-}  # lowest
+WHOLE_NUMBERS = {"batch": 1, "accumulate": 1, "steps": 1, "warmup_steps": 0, "patience": 0, "seed": 0}  # lowest
 LARGEST = 2**63
 IDENTITY = ("task", "classes", "ignore_index", "input", "model")  # what a checkpoint is bound to
 
@@ -93,9 +86,7 @@ def _check_schema(spec: object, path: Path) -> None:
     """First of all: another version has other fields."""
     version = spec.get("schema_version", SCHEMA_VERSION) if isinstance(spec, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema_version {version}; this trainer reads {SCHEMA_VERSION}. Export again"
-        )
+        raise InputError(f"{path}: schema_version {version}; this trainer reads {SCHEMA_VERSION}. Export again")
 
 
 def _kind_of(block: object, place: str, where: str) -> object:
@@ -112,9 +103,7 @@ def _check_fields(block: object, fields: tuple[str, ...], where: str) -> None:
     for name in block:
         if name not in fields:
             near = difflib.get_close_matches(str(name), fields, n=1)
-            raise InputError(
-                f"{where} has an unknown field {name!r}" + (f"; meant {near[0]!r}?" if near else "")
-            )
+            raise InputError(f"{where} has an unknown field {name!r}" + (f"; meant {near[0]!r}?" if near else ""))
     if missing := [name for name in fields if name not in block]:
         raise InputError(f"{where} lacks {', '.join(missing)}")
 
@@ -159,23 +148,17 @@ def _check_classes(spec: dict[str, Any], where: str) -> None:
 def _check_input(block: dict[str, Any], where: str) -> None:
     channels, size = block["channels"], block["train_size"]
     if (channels, block["order"]) not in ((1, "grey"), (3, "RGB")):
-        raise InputError(
-            f"{where}: {channels!r} channels in the order {block['order']!r}; expected 1 grey or 3 RGB"
-        )
+        raise InputError(f"{where}: {channels!r} channels in the order {block['order']!r}; expected 1 grey or 3 RGB")
     for name in ("mean", "std"):
         if not _are_numbers(block[name], channels) or (name == "std" and min(block[name]) <= 0):
             more = " over 0" if name == "std" else ""
-            raise InputError(
-                f"{where}.{name} {block[name]!r}; expected {channels} numbers{more}, one per channel"
-            )
+            raise InputError(f"{where}.{name} {block[name]!r}; expected {channels} numbers{more}, one per channel")
     if size is not None and (not _is_whole(size) or size < 1):
         raise InputError(f"{where}.train_size {size!r}; expected null or the shorter side in px")
 
 
 def _are_numbers(values: object, count: int) -> bool:
-    numbers = isinstance(values, list) and all(
-        isinstance(n, int | float) and math.isfinite(n) for n in values
-    )
+    numbers = isinstance(values, list) and all(isinstance(n, int | float) and math.isfinite(n) for n in values)
     return numbers and len(values) == count  # type: ignore[arg-type]
 
 

@@ -75,9 +75,7 @@ def _train(options: argparse.Namespace, folder: Path) -> tuple[Run, int]:
         pairs = read_pairs(folder / "dataset.csv")
         train, held_out = ([p for p in pairs if p.split == side] for side in ("train", "val"))
         if not train:
-            raise InputError(
-                f"{folder / 'dataset.csv'} has {len(pairs)} pairs, but none whose split is 'train'"
-            )
+            raise InputError(f"{folder / 'dataset.csv'} has {len(pairs)} pairs, but none whose split is 'train'")
         course = plan.course(spec["training"], pairs)
         last = plan.out / "last.pt"
         before = resumable(last, spec, course) if options.resume and distributed.rank() == 0 else None
@@ -99,9 +97,7 @@ def _train(options: argparse.Namespace, folder: Path) -> tuple[Run, int]:
     if before:
         _say(f"resumed  after step {step} of {last}")
     elif last.exists():
-        _say(
-            f"note     {plan.out} holds an earlier run, which this one replaces; --resume would go on with it"
-        )
+        _say(f"note     {plan.out} holds an earlier run, which this one replaces; --resume would go on with it")
     count = plan.steps * plan.batch * plan.accumulate
     crops = Crops(train, spec, crop=plan.crop, count=count, seed=plan.seed)
     if step < plan.steps:
@@ -136,20 +132,14 @@ def _say(text: str) -> None:
         print(text, flush=True)
 
 
-def _print_header(
-    spec: dict[str, Any], plan: Plan, network: SegmentationNetwork, count: tuple[int, int, int]
-) -> None:
+def _print_header(spec: dict[str, Any], plan: Plan, network: SegmentationNetwork, count: tuple[int, int, int]) -> None:
     split, processes = spec["split"], distributed.size()
     source = {"folders": "the folders that were there", "none": "dataset.csv"}.get(split["source"])
     source = source or f"drawn at random, seed {split['seed']}"
-    total, kept = (
-        sum(p.numel() for p in each.parameters()) for each in (network, network.without_training_heads())
-    )
+    total, kept = (sum(p.numel() for p in each.parameters()) for each in (network, network.without_training_heads()))
     dropped = f" and {total - kept:,} in heads that only training has" if total > kept else ""
     grey = "grey" if spec["input"]["channels"] == 1 else "colour"
-    scale = (
-        f"shorter side {spec['input']['train_size']} px" if spec["input"]["train_size"] else "native scale"
-    )
+    scale = f"shorter side {spec['input']['train_size']} px" if spec["input"]["train_size"] else "native scale"
     left = f"; {count[2]} of other splits are not read" if count[2] else ""
     _say(f"pairs    {sum(count[:2])}: {count[0]} to train, {count[1]} held out (split: {source}){left}")
     if not count[1]:
@@ -170,18 +160,11 @@ def _print_header(
     training = spec["training"]
     extras = f", weights averaged (EMA, {training['ema']:g})" if training["ema"] else ""
     extras += f", patience {training['patience']}" if training["patience"] else ""
-    _say(
-        f"plan     {plan.steps} steps, AdamW at {plan.learning_rate:g}, evaluated every {plan.eval_every}{extras}"
-    )
+    _say(f"plan     {plan.steps} steps, AdamW at {plan.learning_rate:g}, evaluated every {plan.eval_every}{extras}")
 
 
 def _print_expected_finish(
-    plan: Plan,
-    spare: SegmentationNetwork,
-    crops: Crops,
-    held_out: list[Pair],
-    spec: dict[str, Any],
-    done: int,
+    plan: Plan, spare: SegmentationNetwork, crops: Crops, held_out: list[Pair], spec: dict[str, Any], done: int
 ) -> None:
     """Time a few steps and one evaluation on ``spare``, which is thrown away: the run itself is untouched."""
     optimisation, advice = optimisation_of(plan, spec, spare), memory_advice(plan, spec)

@@ -78,9 +78,7 @@ def receptive_field_agrees(subject: Subject) -> str:
     own = subject.spec["model"]["encoder"]["kind"] == "residual"  # others don't start at random weights
     if own and not FIELD_RATIO[0] <= seen / estimated <= FIELD_RATIO[1]:
         raise Failed(text)
-    extents = [
-        each for each in subject.spec["rationale"] if each["statistic"] == "feret_p90" and each["measured"]
-    ]
+    extents = [each for each in subject.spec["rationale"] if each["statistic"] == "feret_p90" and each["measured"]]
     if extents:
         extent, name = extents[-1]["measured"], extents[-1]["binding_class"]
         text += f"; nine in ten objects of {name} are under {extent:.0f} px"
@@ -210,6 +208,4 @@ def _told_by_linux(name: str) -> dict[str, float]:
     """The sizes that a file of /proc lists, in bytes."""
     lines = Path(name).read_text().splitlines() if Path(name).is_file() else []
     parts = [line.split() for line in lines]
-    return {
-        part[0].rstrip(":"): 1024.0 * int(part[1]) for part in parts if len(part) == 3 and part[2] == "kB"
-    }
+    return {part[0].rstrip(":"): 1024.0 * int(part[1]) for part in parts if len(part) == 3 and part[2] == "kB"}

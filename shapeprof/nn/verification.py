@@ -77,9 +77,7 @@ def main(argv: list[str] | None = None, folder: Path | None = None) -> int:
     """Check the model of ``folder`` (default: the current one). Exit code 0: all passed, 3: one failed, 1: no spec."""
     options = argparse.ArgumentParser(description="Check the network that spec.yaml describes.")
     options.add_argument("--quick", action="store_true", help="only what takes seconds")
-    options.add_argument(
-        "--json", action="store_true", help="one JSON object a line: the checks, then the figures"
-    )
+    options.add_argument("--json", action="store_true", help="one JSON object a line: the checks, then the figures")
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     asked = options.parse_args(argv)
     folder = folder or Path.cwd()

@@ -12,11 +12,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shapeprof.report.terminal import KINDS, SEVERITIES
-from shapeprof.report.text import percent, plural, printable
+from .terminal import KINDS, SEVERITIES
+from .text import percent, plural, printable
 
 if TYPE_CHECKING:
-    from shapeprof.labelmap import Issue
+    from shapeprof.issues import Issue
     from shapeprof.sources.explain import InputReport, Reading
 
 _VALUES, _CLASSES = 6, 4  # shown of one mask
@@ -39,10 +39,7 @@ def render_input(report: InputReport) -> RenderableType:
     else:
         objects = ", each object of its own" if encoding.instances else ""
         parts += [Text(), Text(f"Read as: {KINDS[encoding.kind]}{objects}.")]
-        parts += [
-            Padding(Text(printable(reason, _LONGEST), style="dim"), (0, 0, 0, 2))
-            for reason in encoding.reasons
-        ]
+        parts += [Padding(Text(printable(reason, _LONGEST), style="dim"), (0, 0, 0, 2)) for reason in encoding.reasons]
         parts += [_finding(issue) for issue in encoding.issues]
     parts += [Text(), _table(report.readings)]
     if len(report.readings) < len(folder.files):

@@ -7,9 +7,9 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from shapeprof.profile import SCHEMA_VERSION, Profile
-from shapeprof.profile_file import classes_block, number
-from shapeprof.recommend import Alternative, Decision, Recommendation
+from shapeprof.profile.file import classes_block, number
+from shapeprof.profile.profile import SCHEMA_VERSION, Profile
+from shapeprof.recommend.recommend import Alternative, Decision, Recommendation
 
 
 def to_json(profile: Profile, recommendation: Recommendation) -> str:

@@ -14,11 +14,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.metrics.bins import CONVEXITY_BINS, PER_OCTAVE
 from shapeprof.metrics.columns import STRIDES
-from shapeprof.profile import ClassView, Profile
-from shapeprof.recommend import Alternative, Decision, Recommendation
+from shapeprof.profile.profile import ClassView, Profile
+from shapeprof.recommend.recommend import Alternative, Decision, Recommendation
 
 from .text import bar, big, duration, percent, plural, printable, quantity, regrouped, short, spark
 
@@ -99,9 +99,7 @@ def _header(profile: Profile, place: Place) -> RenderableType:
     line = f"{plural(ledger.read, 'mask')} read{took}: {KINDS[profile.encoding['kind']]}; "
     line += f"{plural(objects, 'object')} measured in {plural(len(views), 'class')}."
     details = [printable(reason) for reason in profile.encoding["reasons"]]
-    failed = (
-        f"{plural(ledger.unreadable, 'file')} could not be read" if ledger.unreadable else "Nothing failed"
-    )
+    failed = f"{plural(ledger.unreadable, 'file')} could not be read" if ledger.unreadable else "Nothing failed"
     empty = f", {plural(ledger.empty, 'mask')} without any object" if ledger.empty else ""
     sizes = sorted(profile.sizes)
     size = f"{sizes[0][1]}x{sizes[0][0]}" + (f" to {sizes[-1][1]}x{sizes[-1][0]}" if len(sizes) > 1 else "")
@@ -112,9 +110,7 @@ def _header(profile: Profile, place: Place) -> RenderableType:
 def _answer(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
     network, training, cost = r.network, r.training, r.cost
     stride = network.decoder.logit_stride
-    fine = (
-        "full resolution" if stride == 1 else f"1/{stride} of the image's resolution (logit stride {stride})"
-    )
+    fine = "full resolution" if stride == 1 else f"1/{stride} of the image's resolution (logit stride {stride})"
     yield Text.assemble((f"{FAMILIAR[r.design]}, output at {fine}.", "bold"))
     widths = f"{network.encoder.widths[0]} to {network.encoder.widths[-1]} channels"
     yield Text(
@@ -189,9 +185,7 @@ def _decision(d: Decision) -> Text:
     facts = []
     low, high = d.interval
     if not math.isnan(low) and d.statistic not in ("images", ""):
-        facts.append(
-            f"{d.statistic} {short(d.measured)} [{short(low)}, {short(high)}], threshold {short(d.threshold)}"
-        )
+        facts.append(f"{d.statistic} {short(d.measured)} [{short(low)}, {short(high)}], threshold {short(d.threshold)}")
     if not math.isnan(d.agreement):
         facts.append(f"{percent(d.agreement)} of resamples agree")
     if d.flips_when:
@@ -204,9 +198,7 @@ def _decision(d: Decision) -> Text:
 def _convexity(r: Recommendation) -> str:
     head = r.decision("R4")
     value = (
-        ""
-        if head is None or math.isnan(head.measured)
-        else f"{head.measured:.2f} (area / convex-hull area), and it "
+        "" if head is None or math.isnan(head.measured) else f"{head.measured:.2f} (area / convex-hull area), and it "
     )
     if not r.convexity_decides:
         return f"{value or 'It '}decides nothing here: with any convexity the design would be the same. Width decides."
@@ -221,10 +213,7 @@ def _masks(profile: Profile) -> Iterator[RenderableType]:
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_row(
-        *(
-            Text(t, style="dim")
-            for t in ("", "objects", "pixels", "across, px", "local width, px", "convexity 0 .. 1")
-        )
+        *(Text(t, style="dim") for t in ("", "objects", "pixels", "across, px", "local width, px", "convexity 0 .. 1"))
     )
     for view in profile.classes():
         table.add_row(
@@ -250,9 +239,7 @@ def _number(value: float) -> str:
 
 def _log_spark(view: ClassView, name: str, low: int, high: int) -> str:
     half = PER_OCTAVE // 2
-    edges = list(
-        range(int(PER_OCTAVE * math.log2(low)) - half // 2, int(PER_OCTAVE * math.log2(high)) + half, half)
-    )
+    edges = list(range(int(PER_OCTAVE * math.log2(low)) - half // 2, int(PER_OCTAVE * math.log2(high)) + half, half))
     edges = [max(0, e) for e in edges[::2]]
     return spark(regrouped(view.histogram(name), edges))
 
@@ -328,9 +315,7 @@ def _choices(r: Recommendation) -> Iterator[RenderableType]:
         percent(r.kept), "1.0x", big(r.cost.parameters),
     )  # fmt: skip
     for a in r.alternatives:
-        table.add_row(
-            _choice(a, r), f"1/{a.logit_stride}", _price(a), f"{a.macs_ratio:.1f}x", big(a.parameters)
-        )
+        table.add_row(_choice(a, r), f"1/{a.logit_stride}", _price(a), f"{a.macs_ratio:.1f}x", big(a.parameters))
     yield _indented(table)
     yield _indented(
         Text(
@@ -375,9 +360,7 @@ def _findings(profile: Profile, place: Place) -> Iterator[RenderableType]:
         )
     )
     rows = sum(v.found for v in profile.classes())
-    yield _indented(
-        Text(f" · kept in {place.out}: profile.json, objects.parquet ({rows:,} rows)", style="dim")
-    )
+    yield _indented(Text(f" · kept in {place.out}: profile.json, objects.parquet ({rows:,} rows)", style="dim"))
 
 
 def _finding(issues: list[Issue], mark: str, style: str) -> Text:
@@ -440,16 +423,7 @@ def _crowding_notes(view: ClassView) -> Iterator[str]:
 
 def next_lines(place: Place) -> Iterator[Text]:
     """What to type next. Never wrapped, so that it can be pasted."""
-    parts = [
-        "shapeprof",
-        "export",
-        place.masks,
-        "--images",
-        place.images or "IMAGES",
-        "-o",
-        "my-net",
-        *place.options,
-    ]
+    parts = ["shapeprof", "export", place.masks, "--images", place.images or "IMAGES", "-o", "my-net", *place.options]
     command = " ".join(p if p == "IMAGES" else shlex.quote(printable(p)) for p in parts)
     yield Text.assemble(("Next  ", "bold"), command)
     yield Text("      python my-net/train.py")

@@ -79,9 +79,7 @@ def duration(seconds: float) -> str:
 
 def printable(text: str, limit: int = 200) -> str:
     """``text`` with control characters and undecodable bytes shown as escapes, and cut at ``limit`` characters."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     shown = shown.encode("utf-8", "backslashreplace").decode()
     return shown if len(shown) <= limit else shown[: limit - 80] + "..." + shown[-77:]
 

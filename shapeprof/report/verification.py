@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shapeprof.verify import Verification
+from shapeprof.export.verify import Verification
 
 from .text import big, duration, plural, printable
 
@@ -61,10 +61,7 @@ def _numbers(result: Verification) -> Iterator[tuple[str, str]]:
     if "steps_per_second" in figures:
         rate = figures["steps_per_second"]
         yield "Speed", f"{rate:.3g} steps a second here" + (f", {1 / rate:.1f} s each" if rate < 1 else "")
-        yield (
-            "Training",
-            f"{training.steps:,} steps in {duration(figures['training_seconds'])} here, without loading",
-        )
+        yield ("Training", f"{training.steps:,} steps in {duration(figures['training_seconds'])} here, without loading")
     else:
         yield "Speed", "not measured in the quick part"
 
@@ -86,9 +83,7 @@ def one_line(result: Verification) -> str:
         found = "; ".join(f"{check.name}: {check.message}" for check in result.failed)
         return printable(f"{_verdict(result)}. {found}", 800)
     seconds = sum(check.seconds for check in result.checks)
-    return printable(
-        f"{_verdict(result).split(',')[0]} in {seconds:.0f} s; not checked: {left} ({again})", 800
-    )
+    return printable(f"{_verdict(result).split(',')[0]} in {seconds:.0f} s; not checked: {left} ({again})", 800)
 
 
 def to_dict(result: Verification) -> dict[str, Any]:

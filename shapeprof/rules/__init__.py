@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from shapeprof.cost import effective_receptive_field
-from shapeprof.profile import ClassView
-from shapeprof.spec import EncoderSpec, NetworkSpec, skip_strides_of
+from shapeprof.design.cost import effective_receptive_field
+from shapeprof.design.spec import EncoderSpec, NetworkSpec, skip_strides_of
+from shapeprof.profile.profile import ClassView
 
 from .evidence import Evidence
 from .thresholds import Thresholds
@@ -64,9 +64,7 @@ class Knobs:
                     "skip_channels": self.skip_channels,
                 },
                 "auxiliary_heads": [{"stride": s, "weight": self.head_weight} for s in self.auxiliary_heads],
-                "deep_supervision": [
-                    {"stride": s, "weight": self.head_weight} for s in self.deep_supervision
-                ],
+                "deep_supervision": [{"stride": s, "weight": self.head_weight} for s in self.deep_supervision],
                 "norm": self.norm,
             }
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapeprof.profile import ClassView
+from shapeprof.profile.profile import ClassView
 
 from . import Finding, Knobs, effective_field, rule, wants_context
 from .evidence import Evidence, or_zero
@@ -40,9 +40,7 @@ def context(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
     elif or_zero(extent) > limit:
         reason = f"{largest.name} is long ({extent:.0f} px) but thin: recognised from a few widths around. No ASPP."
     else:
-        reason = (
-            f"Nine in ten objects are under {extent:.0f} px; the encoder sees about {field:.0f}. No ASPP."
-        )
+        reason = f"Nine in ten objects are under {extent:.0f} px; the encoder sees about {field:.0f}. No ASPP."
     shown = wanting or largest
     return Finding(
         {"context_rates": rates},

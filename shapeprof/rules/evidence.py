@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.profile import TALLY_SIZE, ClassView, Counts, Profile
+from shapeprof.profile.profile import TALLY_SIZE, ClassView, Counts, Profile
 
 RESAMPLES = 200
 SEED = 20161231
@@ -87,11 +87,7 @@ def _drawn(
     """Columns of the tally that are ever counted, and their sums in every draw, (n, columns)."""
     holding = [i for i, tallies in enumerate(units) if class_id in tallies]
     columns = (
-        np.flatnonzero(np.any([units[i][class_id] != 0 for i in holding], axis=0))
-        if holding
-        else np.zeros(0, int)
+        np.flatnonzero(np.any([units[i][class_id] != 0 for i in holding], axis=0)) if holding else np.zeros(0, int)
     )
-    table = np.array([units[i][class_id][columns] for i in holding], np.float64).reshape(
-        len(holding), columns.size
-    )
+    table = np.array([units[i][class_id][columns] for i in holding], np.float64).reshape(len(holding), columns.size)
     return columns, draws[:, holding].astype(np.float64) @ table

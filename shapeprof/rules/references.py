@@ -24,9 +24,7 @@ _UNET = Knobs(logit_stride=2, output_stride=32, skip_strides=(2, 4, 8, 16))
 
 REFERENCES: dict[str, Reference] = {
     "unet": Reference(
-        "U-Net",
-        _UNET,
-        "Ronneberger et al. 2015; with a residual encoder of stride 32 and logits at stride 2",
+        "U-Net", _UNET, "Ronneberger et al. 2015; with a residual encoder of stride 32 and logits at stride 2"
     ),
     "unet-deep-supervision": Reference(
         "U-Net + deep supervision",
@@ -40,24 +38,12 @@ REFERENCES: dict[str, Reference] = {
     ),
     "deeplabv3": Reference(
         "DeepLabv3",
-        Knobs(
-            logit_stride=16,
-            output_stride=16,
-            skip_strides=(),
-            context_rates=(6, 12, 18),
-            multi_grid=(1, 2),
-        ),
+        Knobs(logit_stride=16, output_stride=16, skip_strides=(), context_rates=(6, 12, 18), multi_grid=(1, 2)),
         "Chen et al. 2017: output stride 16, multi-grid, ASPP with rates 6, 12, 18 and image pooling",
     ),
     "deeplabv3+": Reference(
         "DeepLabv3+",
-        Knobs(
-            logit_stride=4,
-            output_stride=16,
-            skip_strides=(4,),
-            context_rates=(6, 12, 18),
-            skip_channels=48,
-        ),
+        Knobs(logit_stride=4, output_stride=16, skip_strides=(4,), context_rates=(6, 12, 18), skip_channels=48),
         "Chen et al. 2018: DeepLabv3 with features of stride 4, reduced to 48 channels, in its decoder",
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapeprof.profile import ClassView
+from shapeprof.profile.profile import ClassView
 
 from . import Finding, Knobs, effective_field, possible_skips, rule, wants_context
 from .evidence import Evidence
@@ -99,11 +99,7 @@ def logit_stride(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
         reason, flips = f"Even stride 32 keeps {binding.survival(32):.0%} of the area of {binding.name}.", ""
         flips = f"below {threshold:.0%} at stride 32, the next finer stride"
     else:
-        what = (
-            f"{binding.recall(coarser):.0%} of its objects"
-            if by_recall
-            else f"{binding.survival(coarser):.0%}"
-        )
+        what = f"{binding.recall(coarser):.0%} of its objects" if by_recall else f"{binding.survival(coarser):.0%}"
         reason = f"{keeps} and only {what} at stride {coarser} ({threshold:.0%} asked for)."
         flips = f"stride {coarser} if {binding.name} kept {threshold:.0%} there"
         if not by_recall:
@@ -169,11 +165,7 @@ def _flip_dilation(logit_stride: int, value: int, limit: float) -> str:
         return "8 with a larger compute_budget (see `shapeprof explain R7`)"
     if logit_stride > 8:
         return "16 or 8 if the logits had to be finer"
-    return (
-        f"16 if a class that is not thin exceeded {limit:.0f} px"
-        if value == 32
-        else f"32 under {limit:.0f} px"
-    )
+    return f"16 if a class that is not thin exceeded {limit:.0f} px" if value == 32 else f"32 under {limit:.0f} px"
 
 
 @rule("R3", "long-skips")

@@ -51,15 +51,11 @@ def auxiliary_heads(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
         deep = (level,) if knobs.skip_strides and level < knobs.output_stride else ()
         if not coarse:
             kept = evidence.worst_survival(8)
-            reason = (
-                f"A head at 1/8 would be asked for shapes of which 1/8 keeps {kept:.0%}: none on the encoder."
-            )
+            reason = f"A head at 1/8 would be asked for shapes of which 1/8 keeps {kept:.0%}: none on the encoder."
         elif not convex:
             reason = f"{least.name} is not convex ({convexity:.2f}): no heads on the encoder."
         else:
-            reason = (
-                f"No intermediate stage keeps {t.head_survival:.0%} of every class: no heads on the encoder."
-            )
+            reason = f"No intermediate stage keeps {t.head_survival:.0%} of every class: no heads on the encoder."
         if deep:
             reason += f" Deep supervision on the decoder at 1/{level} instead."
     return Finding(

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, TypedDict
 
-from shapeprof.cost import Cost, cost
-from shapeprof.profile import ClassView, Profile
-from shapeprof.spec import NetworkSpec, SplitSpec, TrainingSpec
+from shapeprof.design.cost import Cost, cost
+from shapeprof.design.spec import NetworkSpec, SplitSpec, TrainingSpec
+from shapeprof.profile.profile import ClassView, Profile
 
 from . import Knobs
 from .evidence import Evidence
@@ -59,9 +59,7 @@ def _up(value: float) -> int:
     return math.ceil(value / CROP_STEP) * CROP_STEP
 
 
-def plan(
-    profile: Profile, evidence: Evidence, knobs: Knobs, memory_gb: float
-) -> tuple[Knobs, TrainingSpec, Cost]:
+def plan(profile: Profile, evidence: Evidence, knobs: Knobs, memory_gb: float) -> tuple[Knobs, TrainingSpec, Cost]:
     """Crop, batch, steps and loss for a design, within a memory budget (GB, estimated).
 
     The batch is the largest of 16, 12, 8, 6, 4, 2 that fits. If not even a batch of 4 fits, the

@@ -8,11 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.issues import Issue
+from shapeprof.labelmap import LabelMap
 from shapeprof.runmap import RunMap
-from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.listing.folder import MaskFolder, find_masks
-from shapeprof.sources.listing.pairing import Pair, Pairing, pair
+
+from .encoding import Encoding, ReadOptions
+from .listing.folder import MaskFolder, find_masks
+from .listing.pairing import Pair, Pairing, pair
 
 __all__ = [
     "Encoding",
@@ -36,7 +38,7 @@ __all__ = [
 
 def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
     """The encoding that the masks of ``folder`` share; see ``sources.detection``."""
-    from shapeprof.sources import detection, reclass
+    from . import detection, reclass
 
     options = options or ReadOptions()
     return reclass.reclassed(detection.detect(folder, options), options)
@@ -44,7 +46,7 @@ def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     """``folder`` with the names of the masks that ``encoding`` reads; see ``sources.layouts.layout``."""
-    from shapeprof.sources.layouts import layout
+    from .layouts import layout
 
     return layout.regrouped(folder, encoding)
 
@@ -56,14 +58,14 @@ def masks_again(root: Path, arguments: dict[str, Any], encoding: Encoding) -> Ma
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
     """The files on disk that each mask of ``folder`` is read from; see ``sources.listing.folder``."""
-    from shapeprof.sources.listing import behind
+    from .listing import behind
 
     return behind.stored_files(folder)
 
 
 def is_annotation_document(path: Path) -> bool:
     """Whether a file looks like a COCO, VIA or LabelMe document; see ``sources.annotations``."""
-    from shapeprof.sources.annotations import documents
+    from .annotations import documents
 
     return documents.is_annotation_document(path)
 
@@ -72,17 +74,15 @@ def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """One mask as a LabelMap and the findings about it; see ``sources.masks``."""
-    from shapeprof.sources import masks, reclass
+    from . import masks, reclass
 
     label_map, issues = masks.read_mask(folder_root, relpath, encoding, train_size)
     return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
 
 
-def read_whole(
-    folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
-) -> tuple[LabelMap, tuple[Issue, ...]]:
+def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
     """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.masks``."""
-    from shapeprof.sources import masks, reclass
+    from . import masks, reclass
 
     label_map, issues = masks.read_whole(folder_root, relpaths, encoding)
     return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
@@ -90,7 +90,7 @@ def read_whole(
 
 def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, ...]:
     """Label maps that together show every class of every pixel of one image; see ``sources.masks``."""
-    from shapeprof.sources import masks, reclass
+    from . import masks, reclass
 
     layers = masks.read_layers(folder_root, relpaths, encoding)
     return tuple(reclass.reclassed_labels(m, encoding) for m in layers) if encoding.new_ids else layers
@@ -100,7 +100,7 @@ def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
     """One mask as a RunMap and the findings about it; see ``sources.runs``."""
-    from shapeprof.sources import reclass, runs
+    from . import reclass, runs
 
     run_map, issues = runs.read_runs(folder_root, relpath, encoding, train_size)
     return reclass.reclassed_runs(run_map, encoding) if encoding.new_ids else run_map, issues

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shapeprof.errors import NothingMeasurable
-from shapeprof.labelmap import Issue
-from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.layouts.layout import decide_layout
-from shapeprof.sources.layouts.pages import PagesFound, class_pages, decide_pages
-from shapeprof.sources.layouts.panoptic import panoptic_encoding
-from shapeprof.sources.listing.folder import MaskFolder, some
-from shapeprof.sources.listing.known_sets import refuse_unread
-from shapeprof.sources.values.colour import colour_of, decide_colour, palettes_differ
-from shapeprof.sources.values.grey import Draft, decide_grey
-from shapeprof.sources.values.polarity import invert, inverted_polarity
-from shapeprof.sources.values.roles import assign_roles, ignore_colour
-from shapeprof.sources.values.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
+from shapeprof.issues import Issue
+
+from .encoding import Encoding, ReadOptions
+from .layouts.layout import decide_layout
+from .layouts.pages import PagesFound, class_pages, decide_pages
+from .layouts.panoptic import panoptic_encoding
+from .listing.folder import MaskFolder, some
+from .listing.known_sets import refuse_unread
+from .values.colour import colour_of, decide_colour, palettes_differ
+from .values.grey import Draft, decide_grey
+from .values.polarity import invert, inverted_polarity
+from .values.roles import assign_roles, ignore_colour
+from .values.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
 
 MAX_TRIED = 1024  # files tried before a set of unreadable ones is given up
 
@@ -28,7 +29,7 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
     if folder.annotations is not None:
-        from shapeprof.sources.annotations.classes import encoding_of
+        from .annotations.classes import encoding_of
 
         return encoding_of(folder, folder.annotations, options)
     refuse_unread(folder)
@@ -102,9 +103,7 @@ def _look(folder: MaskFolder, found: PagesFound, limit: int) -> list[Observation
 
 def _photo_message(photos: list[Observation]) -> str:
     names = some(f"{photo.path} ({photo.distinct} values)" for photo in photos)
-    looks = (
-        "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
-    )
+    looks = "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
     return (
         f"{looks}, not a mask: {names}; expected few values in areas. "
         "Give the folder of the masks, or move photographs out of it"
@@ -121,9 +120,7 @@ def _decide(seen: list[Observation], options: ReadOptions, folder_name: str) -> 
         equal = [o for o in seen if o.equal_channels]
         draft = decide_grey(seen, options, folder_name)
         if equal:
-            draft.reasons.append(
-                f"{len(equal)} of {len(seen)} files are RGB with three equal channels: one is read"
-            )
+            draft.reasons.append(f"{len(equal)} of {len(seen)} files are RGB with three equal channels: one is read")
         return draft, bool(equal)
     differ = palettes_differ(palettes)
     if not colours and not differ and _are_ids(seen, palettes):
@@ -147,9 +144,7 @@ def _palette(seen: list[Observation], options: ReadOptions, folder_name: str) ->
         ids = sorted(draft.mapping)
         draft.mapping = {raw: raw for raw in ids if any(raw in o.pixels for o in seen)}
         draft.step = None
-        draft.reasons[0] = (
-            f"the files share one palette, and its indices {ids[0]} to {ids[-1]} are the class ids"
-        )
+        draft.reasons[0] = f"the files share one palette, and its indices {ids[0]} to {ids[-1]} are the class ids"
     return draft
 
 
@@ -160,9 +155,7 @@ def _are_ids(seen: list[Observation], palettes: list[Observation]) -> bool:
     return greys <= indices or max(greys - {255}, default=0) <= max(indices - {255})
 
 
-def _mixed(
-    colours: list[Observation], palettes: list[Observation], seen: list[Observation], how: str
-) -> Issue:
+def _mixed(colours: list[Observation], palettes: list[Observation], seen: list[Observation], how: str) -> Issue:
     greys = len(seen) - len(colours) - len(palettes)
     text = (
         f"the masks are stored in different ways: {len(colours)} as RGB colours, {len(palettes)} with a "

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from shapeprof.labelmap import MAX_PIXELS, ClassTable, Issue
-from shapeprof.sources.annotations.source import AnnotationSource
+from shapeprof.issues import Issue
+from shapeprof.labelmap import MAX_PIXELS, ClassTable
+
+from .annotations.source import AnnotationSource
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
@@ -23,26 +25,16 @@ class ReadOptions:
     classes: tuple[str, ...] | None = None  # names in id order
     class_file: Path | None = None  # names from a csv, txt, json or yaml file
     background: int | Literal["auto"] | None = "auto"  # raw value; None: no class is background
-    ignore_index: int | tuple[int, ...] | Literal["auto"] | None = (
-        "auto"  # raw values; None: every value is a class
-    )
+    ignore_index: int | tuple[int, ...] | Literal["auto"] | None = "auto"  # raw values; None: every value is a class
     instances: bool | None = None  # True: every value is one object; None: decide from the values
     train_size: int | None = None  # shorter side in pixels; None: native size
-    annotations: bool | None = (
-        None  # True: draw annotations, even beside masks; False: never; None: without masks
-    )
+    annotations: bool | None = None  # True: draw annotations, even beside masks; False: never; None: without masks
     exclude: tuple[str, ...] = ()  # names of classes that are left out
     merge: tuple[str, ...] = ()  # classes that are one: "car,truck=vehicle"
-    pattern: str | None = (
-        None  # glob over relative paths: the files that are masks; None: decide from the names
-    )
-    layout: Literal["auto", "files", "objects", "classes"] = (
-        "auto"  # what a file holds: a mask, one object, one class
-    )
+    pattern: str | None = None  # glob over relative paths: the files that are masks; None: decide from the names
+    layout: Literal["auto", "files", "objects", "classes"] = "auto"  # what a file holds: a mask, one object, one class
     invert: bool = False  # of two values the one that would be background is the foreground
-    pages: Literal["auto", "stack", "classes"] = (
-        "auto"  # what the pages of a file are: masks, or classes of one mask
-    )
+    pages: Literal["auto", "stack", "classes"] = "auto"  # what the pages of a file are: masks, or classes of one mask
     max_pixels: int = MAX_PIXELS  # of a file; it is not read beyond
 
     @property
@@ -73,15 +65,9 @@ class Encoding:
     step: int | None = None  # grey-multiples: class id = value / step
     levels: tuple[int, ...] = ()  # the true raw values that soft ones snap to; () when values are exact
     palette: tuple[tuple[int, int], ...] = ()  # (index, 0xRRGGBB) of the palette that the files share
-    new_ids: tuple[
-        int, ...
-    ] = ()  # class id in ``classes`` by id as read, IGNORED for none; () where they are equal
-    layout: Layout = (
-        "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
-    )
-    part_ids: tuple[
-        tuple[str, int], ...
-    ] = ()  # class id of a file's foreground by its folder, or its name's ending
+    new_ids: tuple[int, ...] = ()  # class id in ``classes`` by id as read, IGNORED for none; () where they are equal
+    layout: Layout = "files"  # "objects": a mask is a folder of files of one object each; else see ``part_ids``
+    part_ids: tuple[tuple[str, int], ...] = ()  # class id of a file's foreground by its folder, or its name's ending
     divisor: int = 0  # instance ids: class id = value // divisor, or the value itself below it; 0: one class
     things: tuple[int, ...] = ()  # with a divisor: the class ids whose objects are numbered
     pages: Pages = ""  # how a file of several pages is read; "": none was seen

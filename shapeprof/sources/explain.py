@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
-from shapeprof.labelmap import Issue, LabelMap
-from shapeprof.sources import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask, regrouped
-from shapeprof.sources.encoding import hex_colour
-from shapeprof.sources.layouts.objects import object_files
-from shapeprof.sources.listing.folder import some
-from shapeprof.sources.values.survey import Observation, look_at, read_bytes
+from shapeprof.issues import Issue
+from shapeprof.labelmap import LabelMap
+
+from . import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask, regrouped
+from .encoding import hex_colour
+from .layouts.objects import object_files
+from .listing.folder import some
+from .values.survey import Observation, look_at, read_bytes
 
 _FORMATS = (
     (b"\x89PNG", "PNG"),
@@ -117,9 +119,7 @@ def _stored(folder: MaskFolder, name: str) -> tuple[str, Observation | None]:
 
 def _format(data: bytes, name: str) -> str:
     """The format by content, which counts; by extension where the first bytes do not tell."""
-    return next(
-        (text for start, text in _FORMATS if data.startswith(start)), Path(name).suffix.lstrip(".").upper()
-    )
+    return next((text for start, text in _FORMATS if data.startswith(start)), Path(name).suffix.lstrip(".").upper())
 
 
 def _counts(found: LabelMap) -> tuple[tuple[tuple[str, int], ...], int, int | None]:

@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import Issue, LabelMap
-from shapeprof.sources.annotations.source import AnnotationSource
-from shapeprof.sources.encoding import Encoding
-from shapeprof.sources.formats.decode import decode
-from shapeprof.sources.layouts.class_names import class_id_of
-from shapeprof.sources.layouts.layout import plain
-from shapeprof.sources.layouts.objects import read_objects
-from shapeprof.sources.layouts.panoptic import read_panoptic
-from shapeprof.sources.values.apply_colour import colour_labels
-from shapeprof.sources.values.apply_grey import grey_labels
-from shapeprof.sources.values.apply_instances import object_labels
-from shapeprof.sources.values.survey import read_bytes
+from shapeprof.issues import Issue
+from shapeprof.labelmap import LabelMap
+
+from .annotations.source import AnnotationSource
+from .encoding import Encoding
+from .formats.decode import decode
+from .layouts.class_names import class_id_of
+from .layouts.layout import plain
+from .layouts.objects import read_objects
+from .layouts.panoptic import read_panoptic
+from .values.apply_colour import colour_labels
+from .values.apply_grey import grey_labels
+from .values.apply_instances import object_labels
+from .values.survey import read_bytes
 
 
 def read_mask(
@@ -39,9 +41,7 @@ def read_mask(
     return label_map_of(read_bytes(folder_root, relpath), relpath, encoding, train_size)
 
 
-def read_whole(
-    folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
-) -> tuple[LabelMap, tuple[Issue, ...]]:
+def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
     """Read the masks of one image, of a class each, as one label map; the smaller foreground lies above.
 
     Raises:
@@ -121,7 +121,7 @@ def _drawn(
     folder_root: Path, relpath: str, encoding: Encoding, drawing: AnnotationSource, train_size: int | None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """``read_mask`` of annotations; the digest is that of the pixels."""
-    from shapeprof.sources.annotations.read import draw_mask
+    from .annotations.read import draw_mask
 
     drawn, issues = draw_mask(folder_root, relpath, drawing, encoding.max_pixels)
     labels, instances = drawn.labels, drawn.instances if drawing.instances else None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from shapeprof.errors import UsageError
 from shapeprof.labelmap import ClassTable, LabelMap, ignore_index
 from shapeprof.runmap import IGNORED, RunMap
-from shapeprof.sources.encoding import Encoding, ReadOptions
+
+from .encoding import Encoding, ReadOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +32,7 @@ def reclassed(encoding: Encoding, options: ReadOptions) -> Encoding:
     excluded = {_id_of(name, table, "--exclude-class") for name in options.exclude}
     twice = [i for ids, _ in merged for i in ids]
     if len(twice) != len(set(twice)) or excluded & set(twice):
-        raise UsageError(
-            "a class is named more than once in --merge-classes and --exclude-class; name it once"
-        )
+        raise UsageError("a class is named more than once in --merge-classes and --exclude-class; name it once")
     if table.background in excluded:
         raise UsageError(
             f"--exclude-class {table.names[table.background or 0]}: this is the background, which holds no objects; "
@@ -62,8 +61,7 @@ def reclassed(encoding: Encoding, options: ReadOptions) -> Encoding:
         raise UsageError("--exclude-class leaves no class of objects; expected at least one")
     reasons = [f"the class '{table.names[i]}' is left out, as asked" for i in sorted(excluded)]
     reasons += [
-        f"{' and '.join(repr(table.names[i]) for i in ids)} are one class, '{name}', as asked"
-        for ids, name in merged
+        f"{' and '.join(repr(table.names[i]) for i in ids)} are one class, '{name}', as asked" for ids, name in merged
     ]
     return replace(
         encoding,
@@ -77,16 +75,14 @@ def reclassed_runs(run_map: RunMap, encoding: Encoding) -> RunMap:
     """A mask with the classes that ``reclassed`` decided; neighbours that have become equal are one run."""
     import numpy as np
 
-    from shapeprof.sources.runs import merged_runs
+    from .runs import merged_runs
 
     value = _new_ids(run_map.value, encoding)
     ids = np.zeros(0, np.int64)
     if run_map.instance is not None:
         ids = np.where(_is_object(value, encoding), run_map.instance, 0)
     row, start, value, ids = merged_runs(run_map.row, run_map.start, value, ids)
-    return replace(
-        run_map, row=row, start=start, value=value, instance=None if run_map.instance is None else ids
-    )
+    return replace(run_map, row=row, start=start, value=value, instance=None if run_map.instance is None else ids)
 
 
 def reclassed_labels(label_map: LabelMap, encoding: Encoding) -> LabelMap:
@@ -125,9 +121,7 @@ def _merge_of(text: str, table: ClassTable) -> tuple[list[int], str]:
     members, equals, name = text.rpartition("=")
     parts = [part.strip() for part in members.split(",") if part.strip()]
     if not equals or not name.strip() or len(parts) < 2:
-        raise UsageError(
-            f"--merge-classes {text}: expected two names or more and a new one: car,truck=vehicle"
-        )
+        raise UsageError(f"--merge-classes {text}: expected two names or more and a new one: car,truck=vehicle")
     return [_id_of(part, table, "--merge-classes") for part in parts], name.strip()
 
 

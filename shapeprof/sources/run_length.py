@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shapeprof.kernel import grown, kernel
+from shapeprof.jit import grown, kernel
 from shapeprof.labelmap import LabelMap
 from shapeprof.runmap import IGNORED, RunMap
 
@@ -55,6 +55,4 @@ def encode(label_map: LabelMap) -> RunMap:
     ids = labels if instances is None else instances
     row, start, value, key = _encode(labels, ids, instances is not None, label_map.ignore_index)
     size = (labels.shape[0], labels.shape[1])
-    return RunMap(
-        size, row, start, value, label_map.path, None if instances is None else key, label_map.digest
-    )
+    return RunMap(size, row, start, value, label_map.path, None if instances is None else key, label_map.digest)

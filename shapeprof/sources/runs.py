@@ -13,20 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import kernel
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
+from shapeprof.jit import kernel
 from shapeprof.runmap import IGNORED, RunMap
-from shapeprof.sources.encoding import ODD, Encoding
-from shapeprof.sources.formats.decoders import no_memory
-from shapeprof.sources.formats.png import SIGNATURE
-from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
-from shapeprof.sources.layouts.class_names import class_id_of
-from shapeprof.sources.layouts.layout import plain
-from shapeprof.sources.masks import digest_of, label_map_of, read_mask
-from shapeprof.sources.run_length import encode
-from shapeprof.sources.values.apply_colour import classes_by_colour
-from shapeprof.sources.values.apply_grey import classes_by_value
-from shapeprof.sources.values.survey import read_bytes
+
+from .encoding import ODD, Encoding
+from .formats.decoders import no_memory
+from .formats.png import SIGNATURE
+from .formats.png_runs import RasterRuns, decode_png_runs
+from .layouts.class_names import class_id_of
+from .layouts.layout import plain
+from .masks import digest_of, label_map_of, read_mask
+from .run_length import encode
+from .values.apply_colour import classes_by_colour
+from .values.apply_grey import classes_by_value
+from .values.survey import read_bytes
 
 
 def read_runs(
@@ -74,9 +75,7 @@ def _mapped(raster: RasterRuns, encoding: Encoding) -> Any:
         return None
     if encoding.instances:
         return merged_runs(raster.row, raster.start, *_objects(raster, encoding))
-    read = {"colour": _classes_of_colours, "palette": _classes_of_indices}.get(
-        encoding.kind, _classes_of_greys
-    )
+    read = {"colour": _classes_of_colours, "palette": _classes_of_indices}.get(encoding.kind, _classes_of_greys)
     classes = read(raster, encoding)
     if classes is None or classes.min() == ODD:
         return None

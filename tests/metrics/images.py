@@ -15,9 +15,9 @@ from shapeprof.metrics.holes import Nesting
 from shapeprof.metrics.measure import Measurements, measure
 from shapeprof.metrics.runs import Objects, Runs, find_objects, stack
 from shapeprof.metrics.survival import Survival
-from shapeprof.profile import Counts
+from shapeprof.profile.counts import tally
+from shapeprof.profile.profile import Counts
 from shapeprof.sources.run_length import encode
-from shapeprof.tally import tally
 
 IGNORE = 255
 
@@ -139,9 +139,7 @@ def reference_owner(labels: NDArray[Any], background: int | None = 0) -> NDArray
     ignored = ignore_index(labels.dtype)
     components = label(labels.astype(np.int64), background=-1, connectivity=2)
     is_object = (labels != ignored) & (labels != (-1 if background is None else background))
-    kept, first, inverse = np.unique(
-        np.where(is_object, components, 0), return_index=True, return_inverse=True
-    )
+    kept, first, inverse = np.unique(np.where(is_object, components, 0), return_index=True, return_inverse=True)
     order = np.argsort(np.where(kept == 0, -1, first))
     rank = np.empty(kept.size, np.int64)
     rank[order] = np.arange(kept.size)
@@ -149,12 +147,7 @@ def reference_owner(labels: NDArray[Any], background: int | None = 0) -> NDArray
 
 
 def random_labels(
-    seed: int,
-    shape: tuple[int, int],
-    classes: int = 4,
-    ignored: float = 0.0,
-    noise: float = 0.1,
-    grain: int = 4,
+    seed: int, shape: tuple[int, int], classes: int = 4, ignored: float = 0.0, noise: float = 0.1, grain: int = 4
 ) -> NDArray[np.uint8]:
     """Blobs of ``grain`` px with salt-and-pepper ``noise``, and blobs of ignored pixels (a share)."""
     rng = np.random.default_rng(seed)
@@ -171,9 +164,7 @@ def random_labels(
 
 
 @st.composite
-def label_images(
-    draw: st.DrawFn, max_side: int = 40, classes: int = 4, ignored: bool = True
-) -> NDArray[np.uint8]:
+def label_images(draw: st.DrawFn, max_side: int = 40, classes: int = 4, ignored: bool = True) -> NDArray[np.uint8]:
     """Random multi-class images, from one pixel to ``max_side`` a side."""
     shape = draw(st.tuples(*[st.integers(1, max_side)] * 2))
     return random_labels(

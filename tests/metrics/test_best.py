@@ -61,9 +61,7 @@ def test_in_no_image_and_no_class_is_it_below_the_linear_protocol(labels: NDArra
 
 @given(label_images(max_side=48), st.sampled_from((0, None)))
 @settings(max_examples=30, deadline=None)
-def test_what_objects_lose_adds_up_to_what_their_class_loses(
-    labels: NDArray[np.uint8], background: int | None
-) -> None:
+def test_what_objects_lose_adds_up_to_what_their_class_loses(labels: NDArray[np.uint8], background: int | None) -> None:
     result, _ = counts(labels, background, steps=4)
     runs, objects = found(labels, background)
     for k, c in enumerate(find_classes(runs, background).class_id):
@@ -145,9 +143,7 @@ def test_columns_follow_the_strides() -> None:
 
 def test_discs_reach_what_a_study_with_pytorch_found() -> None:
     """Discs 18 px wide, strides 4, 8, 16: linear .956 .839 .410, best .990 .942 .694 (design study, other sample)."""
-    ious = np.array(
-        [counts(np.pad(disc(9, phase=(k / 8, k / 3 % 1)), 20), strides=(4, 8, 16))[1][0] for k in range(6)]
-    )
+    ious = np.array([counts(np.pad(disc(9, phase=(k / 8, k / 3 % 1)), 20), strides=(4, 8, 16))[1][0] for k in range(6)])
     assert (ious.mean(axis=0) > (0.985, 0.93, 0.69)).all()
 
 

@@ -52,9 +52,7 @@ def test_it_is_the_deepest_of_all_points(labels: NDArray[np.uint8]) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 40)] * 2), st.sampled_from((0.005, 0.02, 0.1, 0.5))
-)
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 40)] * 2), st.sampled_from((0.005, 0.02, 0.1, 0.5)))
 def test_of_objects_in_pieces_too(seed: int, size: tuple[int, int], share: float) -> None:
     rng = np.random.default_rng(seed)
     mask = rng.random(size) < share
@@ -120,9 +118,7 @@ def moved(image: NDArray[Any]) -> NDArray[Any]:
     return np.pad(image, ((3, 0), (7, 5)))
 
 
-@pytest.mark.parametrize(
-    "transform", [np.fliplr, np.flipud, np.transpose, turned(1), turned(2), turned(3), moved]
-)
+@pytest.mark.parametrize("transform", [np.fliplr, np.flipud, np.transpose, turned(1), turned(2), turned(3), moved])
 @settings(deadline=None, max_examples=20)
 @given(label_images(max_side=60))
 def test_invariance(transform: Any, labels: NDArray[np.uint8]) -> None:

@@ -47,11 +47,7 @@ def test_touching_equals_looking_at_all_neighbours(labels: NDArray[np.uint8], se
     owner = owner_map(runs, objects)
     grown = {k: ndimage.binary_dilation(owner == k, np.ones((3, 3))) for k in range(objects.class_id.size)}
     expected = [
-        any(
-            (grown[k] & (owner == j)).any()
-            for j in grown
-            if j != k and objects.class_id[j] == objects.class_id[k]
-        )
+        any((grown[k] & (owner == j)).any() for j in grown if j != k and objects.class_id[j] == objects.class_id[k])
         for k in grown
     ]
     assert measured(labels, instances=ids, sampled=False).rows["touching"].tolist() == expected
@@ -94,9 +90,7 @@ def suspected(mask: Mask) -> float:
 
 
 @pytest.mark.parametrize("angle", [0, 30, 45, 70, 90, 135])
-@pytest.mark.parametrize(
-    ("a", "b", "distance"), [(20, 20, 36), (20, 20, 39), (9, 9, 17), (20, 12, 30), (60, 60, 115)]
-)
+@pytest.mark.parametrize(("a", "b", "distance"), [(20, 20, 36), (20, 20, 39), (9, 9, 17), (20, 12, 30), (60, 60, 115)])
 def test_two_overlapping_discs(a: float, b: float, distance: float, angle: float) -> None:
     assert suspected(pair(a, b, distance, angle)) == 1
 
@@ -112,9 +106,7 @@ def test_a_dumbbell(neck: int, turn: int) -> None:
 
 def test_a_cluster_of_many() -> None:
     """More than ten parts: none of them is a tenth of the whole."""
-    centres = [
-        (21 * i, 21 * j + 10 * (i % 2), 11.5) for i, j in itertools.product(range(-2, 2), range(-2, 2))
-    ]
+    centres = [(21 * i, 21 * j + 10 * (i % 2), 11.5) for i, j in itertools.product(range(-2, 2), range(-2, 2))]
     mask = several([(float(y), float(x), r) for y, x, r in centres])
     assert ndimage.label(mask, np.ones((3, 3)))[1] == 1
     assert suspected(mask) == 1
@@ -191,11 +183,7 @@ def test_neighbours_of_other_classes_change_nothing() -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    st.lists(
-        st.tuples(st.integers(-40, 40), st.integers(-40, 40), st.integers(9, 20)), min_size=2, max_size=6
-    )
-)
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40), st.integers(9, 20)), min_size=2, max_size=6))
 def test_moving_a_mask_changes_nothing(discs: list[tuple[int, int, int]]) -> None:
     mask = several([(float(y), float(x), float(r)) for y, x, r in discs])
     a, b = measured(mask).rows, measured(np.pad(mask, ((3, 0), (7, 5)))).rows

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from shapeprof.metrics import holes, shape
 from shapeprof.metrics.members import members
-from shapeprof.profile import merge_nesting
+from shapeprof.profile.profile import merge_nesting
 from tests.metrics.images import IGNORE, found, label_images, measured, owner_map, random_labels, row_of
 from tests.shapes import PHASES, Mask, annulus, comb, disc
 

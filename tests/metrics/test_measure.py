@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from shapeprof.metrics.bins import length_bin
 from shapeprof.metrics.measure import Measurements, measure
-from shapeprof.profile import merge_nesting, merge_tallies
+from shapeprof.profile.counts import extremes, merge_extremes, tally
+from shapeprof.profile.profile import merge_nesting, merge_tallies
 from shapeprof.sources.run_length import encode
-from shapeprof.tally import extremes, merge_extremes, tally
 from tests.metrics.images import IGNORE, label_map, random_labels
 from tests.shapes import annulus, disc
 
@@ -58,9 +58,7 @@ def test_masks_measured_together_are_measured_as_each_alone(instances: bool, bac
         assert column.dtype == expected.dtype
     np.testing.assert_array_equal(whole.size, np.concatenate([one.size for one in alone]))
     np.testing.assert_array_equal(whole.ignored, np.concatenate([one.ignored for one in alone]))
-    np.testing.assert_array_equal(
-        whole.void_width_pixels, np.sum([one.void_width_pixels for one in alone], axis=0)
-    )
+    np.testing.assert_array_equal(whole.void_width_pixels, np.sum([one.void_width_pixels for one in alone], axis=0))
     for protocol in ("nearest", "linear", "best"):
         for k, counts in enumerate(getattr(whole, protocol)):
             expected = np.concatenate([getattr(one, protocol)[k] for one in alone])

@@ -30,9 +30,7 @@ def first_pixels(owner: NDArray[np.int64]) -> list[int]:
 @pytest.mark.parametrize("background", [0, 2, None])
 @settings(deadline=None, max_examples=60)
 @given(label_images())
-def test_objects_are_the_components_of_scikit_image(
-    background: int | None, labels: NDArray[np.uint8]
-) -> None:
+def test_objects_are_the_components_of_scikit_image(background: int | None, labels: NDArray[np.uint8]) -> None:
     runs, objects = found(labels, background)
     for class_id in set(np.unique(labels)) - {background, IGNORE}:
         count = label(labels == class_id, connectivity=2, return_num=True)[1]
@@ -72,14 +70,7 @@ def test_objects_are_in_order_of_their_first_pixel(labels: NDArray[np.uint8]) ->
 
 
 def test_a_late_join_keeps_the_earlier_place() -> None:
-    labels = np.array(
-        [
-            [0, 0, 1, 0, 2],
-            [1, 0, 1, 0, 0],
-            [1, 1, 1, 0, 3],
-        ],
-        np.uint8,
-    )
+    labels = np.array([[0, 0, 1, 0, 2], [1, 0, 1, 0, 0], [1, 1, 1, 0, 3]], np.uint8)
     _, objects = found(labels)
     assert objects.class_id.tolist() == [1, 2, 3]
 
@@ -92,9 +83,7 @@ def test_borders_ignored_is_an_ignored_neighbour(instances: bool, labels: NDArra
     runs, objects = found(labels, instances=ids)
     owner = owner_map(runs, objects)
     near = binary_dilation(labels == IGNORE, EIGHT)
-    assert objects.borders_ignored.tolist() == [
-        bool(near[owner == k].any()) for k in range(objects.runs.size)
-    ]
+    assert objects.borders_ignored.tolist() == [bool(near[owner == k].any()) for k in range(objects.runs.size)]
 
 
 @pytest.mark.parametrize(

@@ -238,9 +238,7 @@ def test_hull_area_is_the_number_of_lattice_points_in_triangles(mask: Mask) -> N
 
 
 @settings(deadline=None, max_examples=100)
-@given(
-    st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 40)] * 2), st.sampled_from((0.005, 0.02, 0.1, 0.5))
-)
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 40)] * 2), st.sampled_from((0.005, 0.02, 0.1, 0.5)))
 def test_hull_area_is_the_number_of_lattice_points_in_half_planes(
     seed: int, size: tuple[int, int], share: float
 ) -> None:
@@ -352,11 +350,7 @@ def test_feret_of_known_shapes(
 @pytest.mark.parametrize(("width", "documented"), [(2, 2.03), (3, 3.04), (5, 5.06), (10, 10.1)])
 def test_mean_width_of_strips(width: float, documented: float) -> None:
     """Over all directions; one direction is up to 7 % off: most along the axes, where Crofton reads low."""
-    values = [
-        row_of(strip(width, angle, phase=phase))["mean_width"]
-        for angle in range(0, 180, 7)
-        for phase in PHASES
-    ]
+    values = [row_of(strip(width, angle, phase=phase))["mean_width"] for angle in range(0, 180, 7) for phase in PHASES]
     assert np.mean(values) == pytest.approx(documented, rel=0.05)
     assert values == pytest.approx([documented] * len(values), rel=0.075)
 
@@ -385,9 +379,7 @@ def transforms() -> list[Any]:
 @pytest.mark.parametrize(("transform", "in_place"), transforms())
 @settings(deadline=None, max_examples=15)
 @given(label_images())
-def test_invariance(
-    transform: Callable[..., NDArray[Any]], in_place: bool, labels: NDArray[np.uint8]
-) -> None:
+def test_invariance(transform: Callable[..., NDArray[Any]], in_place: bool, labels: NDArray[np.uint8]) -> None:
     """The same objects with exactly the same numbers, in another order; moved: less cut by the border."""
     names = [*INVARIANT, "truncated"] if in_place else INVARIANT
 
@@ -403,6 +395,4 @@ def test_the_owner_map_agrees_with_the_outline() -> None:
     labels = label_map(np.kron(np.eye(4, dtype=np.uint8), np.ones((3, 5), np.uint8))).labels
     runs, objects = found(labels)
     owner = owner_map(runs, objects)
-    assert (
-        shape.outline(runs, members(runs, objects)).area.tolist() == np.bincount(owner[owner >= 0]).tolist()
-    )
+    assert shape.outline(runs, members(runs, objects)).area.tolist() == np.bincount(owner[owner >= 0]).tolist()

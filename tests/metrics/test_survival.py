@@ -18,28 +18,8 @@ from shapeprof.metrics.nearest import nearest
 from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.survival import Survival
 from shapeprof.sources.run_length import encode
-from tests.metrics.images import (
-    IGNORE,
-    OneMask,
-    found,
-    label_images,
-    label_map,
-    measured,
-    owner_map,
-    random_labels,
-)
-from tests.shapes import (
-    PHASES,
-    Mask,
-    annulus,
-    crescent,
-    disc,
-    ellipse,
-    rectangle,
-    star,
-    strip,
-    tree,
-)
+from tests.metrics.images import IGNORE, OneMask, found, label_images, label_map, measured, owner_map, random_labels
+from tests.shapes import PHASES, Mask, annulus, crescent, disc, ellipse, rectangle, star, strip, tree
 
 Ints = NDArray[np.int64]
 PROTOCOLS = {"nearest": nearest, "linear": linear}
@@ -70,9 +50,7 @@ class Reference(NamedTuple):
     tied: Ints  # (5,) scored pixels with more than one best class
 
 
-def reference(
-    protocol: str, labels: NDArray[Any], background: int | None, owner: Ints, objects: int
-) -> Reference:
+def reference(protocol: str, labels: NDArray[Any], background: int | None, owner: Ints, objects: int) -> Reference:
     """Counts by the definition, over both phases."""
     classes = [int(c) for c in np.unique(labels) if c != ignore_index(labels.dtype)]
     classes.sort(key=lambda c: (c == background, c))
@@ -201,9 +179,7 @@ def test_many_masks_at_once_equal_each_alone(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    "size", [(1, 1), (1, 97), (97, 1), (67, 131), (130, 63), (3, 1033), (1033, 3)], ids=str
-)
+@pytest.mark.parametrize("size", [(1, 1), (1, 97), (97, 1), (67, 131), (130, 63), (3, 1033), (1033, 3)], ids=str)
 @pytest.mark.parametrize("ignored", [0.0, 0.15], ids=["all labelled", "some ignored"])
 def test_larger_images_equal_the_reference(protocol: str, size: tuple[int, int], ignored: float) -> None:
     check(protocol, random_labels(3, size, 5, ignored, noise=0.05, grain=9))
@@ -270,9 +246,7 @@ def test_all_ignored(protocol: str) -> None:
 @pytest.mark.parametrize("background", [0, None])
 @pytest.mark.parametrize("value", [0, 1])
 @pytest.mark.parametrize("size", [(1, 1), (33, 47), (64, 64)], ids=str)
-def test_one_class_loses_nothing(
-    protocol: str, background: int | None, value: int, size: tuple[int, int]
-) -> None:
+def test_one_class_loses_nothing(protocol: str, background: int | None, value: int, size: tuple[int, int]) -> None:
     result = counts(protocol, np.full(size, value, np.uint8), background)
     assert result.lost.shape == (1, 5)
     assert not any(a.any() for a in result)
@@ -299,12 +273,7 @@ def test_losses_reach_the_rows() -> None:
 
 @pytest.mark.parametrize("times", [2, 4])
 @settings(deadline=None, max_examples=40)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.tuples(*[st.integers(1, 3)] * 2),
-    st.sampled_from((0.0, 0.2)),
-    st.integers(1, 9),
-)
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 3)] * 2), st.sampled_from((0.0, 0.2)), st.integers(1, 9))
 def test_nearest_of_an_enlarged_mask_is_the_same(
     times: int, seed: int, cells: tuple[int, int], ignored: float, grain: int
 ) -> None:
@@ -320,9 +289,7 @@ def test_nearest_of_an_enlarged_mask_is_the_same(
 
 def iou(measurements: list[OneMask], protocol: str, stride: int) -> float:
     """Of class 1, pooled over masks and phases."""
-    lost, gained = sum(
-        np.array(getattr(m.classes[1], protocol))[:, STRIDES.index(stride)] for m in measurements
-    )
+    lost, gained = sum(np.array(getattr(m.classes[1], protocol))[:, STRIDES.index(stride)] for m in measurements)
     pixels = 2 * sum(m.classes[1].pixels for m in measurements)
     return float((pixels - lost) / (pixels + gained))
 
@@ -374,9 +341,7 @@ LARGE: dict[str, Callable[[tuple[float, float]], Mask]] = {
 @pytest.mark.parametrize("shape", LARGE)
 def test_nearest_follows_its_closed_form(shape: str) -> None:
     """IoU = (1 - c x / 2) / (1 + c x / 2) with x = s P / A < 1: c is near 0.235 whatever the shape."""
-    masks = [
-        measured(placed(LARGE[shape](phase), k), sampled=False) for k, phase in enumerate((*PHASES, *PHASES))
-    ]
+    masks = [measured(placed(LARGE[shape](phase), k), sampled=False) for k, phase in enumerate((*PHASES, *PHASES))]
     perimeter_over_area = sum(m.rows["perimeter"][0] for m in masks) / sum(m.rows["area"][0] for m in masks)
     tried = 0
     for stride in STRIDES:

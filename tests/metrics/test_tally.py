@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from shapeprof.metrics.bins import convexity_bin, length_bin, width_edges
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.width import local_width
-from shapeprof.profile import (
+from shapeprof.profile.counts import extremes as extremes_of
+from shapeprof.profile.counts import merge_extremes
+from shapeprof.profile.profile import (
     LAYOUT,
     RELIABLE_AREA,
     TALLY_SIZE,
@@ -25,8 +27,6 @@ from shapeprof.profile import (
     new_tally,
     part,
 )
-from shapeprof.tally import extremes as extremes_of
-from shapeprof.tally import merge_extremes
 from tests.metrics.images import OneMask, found, label_map, measure_one, measured, random_labels, tally_one
 from tests.shapes import disc, line, rectangle, star, strip, tree
 
@@ -213,11 +213,7 @@ def test_survival_recall_and_share_per_object(stride: int, protocol: str) -> Non
     k = STRIDES.index(stride)
     for class_id, counts in merged(measurements).items():
         view = ClassView(class_id, "", counts)
-        used = [
-            m
-            for m in measurements
-            if class_id in m.classes and getattr(m.classes[class_id], protocol) is not None
-        ]
+        used = [m for m in measurements if class_id in m.classes and getattr(m.classes[class_id], protocol) is not None]
         lost, gained = sum(getattr(m.classes[class_id], protocol)[:, k] for m in used)
         pixels = 2 * sum(m.classes[class_id].pixels for m in used)
         assert view.survival(stride, protocol) == pytest.approx((pixels - lost) / (pixels + gained))
@@ -241,9 +237,7 @@ def test_survival_recall_and_share_per_object(stride: int, protocol: str) -> Non
 def test_an_object_that_keeps_exactly_half_is_recalled() -> None:
     """A bar of 2 x 64 in cells of 4: each phase keeps all or nothing of it."""
     labels = np.zeros((64, 64), np.uint8)
-    labels[31:33] = (
-        1  # halves in two cells at phase 0; half of one cell, the tie that class 1 wins, at phase 2
-    )
+    labels[31:33] = 1  # halves in two cells at phase 0; half of one cell, the tie that class 1 wins, at phase 2
     measurement = measured(labels)
     assert measurement.rows["survival_nearest_4"].tolist() == [0.5]
     assert ClassView(1, "", tally_one(measurement)[1]).recall(4, "nearest") == 1

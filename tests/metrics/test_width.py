@@ -161,9 +161,7 @@ def test_the_image_border_does_not_thin() -> None:
     """A band of 5 px cut by the border on three sides reads as the wider band it may be part of."""
     labels = np.zeros((20, 50), np.uint8)
     labels[:5] = 1
-    assert np.unique(widths(labels)[:5]).tolist() == [9.0], (
-        "the half of a disc of radius 5, seen from its middle"
-    )
+    assert np.unique(widths(labels)[:5]).tolist() == [9.0], "the half of a disc of radius 5, seen from its middle"
     np.testing.assert_array_equal(widths(np.ones((7, 9), np.uint8)), np.full((7, 9), SATURATION))
 
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from shapeprof.spec import (
-    AsppSpec,
-    BackboneSpec,
-    DecoderSpec,
-    HeadSpec,
-    NetworkSpec,
-)
+from shapeprof.design.spec import AsppSpec, BackboneSpec, DecoderSpec, HeadSpec, NetworkSpec
 
 SIZES = {"depths": [1, 2, 1, 2], "hidden_sizes": [8, 16, 24, 32]}
 RESNET = {"model_type": "resnet", "embedding_size": 8, **SIZES}
 CONFIGS: dict[str, dict[str, Any]] = {
     "basic ResNet": {"layer_type": "basic", **RESNET},
     "bottleneck ResNet": {"layer_type": "bottleneck", **RESNET},
-    "bottleneck ResNet, stride in the 1x1": {
-        "layer_type": "bottleneck",
-        "downsample_in_bottleneck": True,
-        **RESNET,
-    },
+    "bottleneck ResNet, stride in the 1x1": {"layer_type": "bottleneck", "downsample_in_bottleneck": True, **RESNET},
     "ConvNeXt": {"model_type": "convnext", "layer_scale_init_value": 1.0, **SIZES},
     "Swin": {
         "model_type": "swin",
@@ -58,8 +48,7 @@ NETWORKS = {
         deep_supervision=(HeadSpec(stride=4),),
     ),
     "Swin with one skip": NetworkSpec(
-        encoder=backbone("Swin"),
-        decoder=DecoderSpec(logit_stride=8, skip_strides=(16,), channels=8),
+        encoder=backbone("Swin"), decoder=DecoderSpec(logit_stride=8, skip_strides=(16,), channels=8)
     ),
     "dilated ConvNeXt": NetworkSpec(
         encoder=backbone("ConvNeXt", 16),

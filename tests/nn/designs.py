@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shapeprof.spec import (
+from shapeprof.design.spec import (
     AsppSpec,
     ClassSpec,
     DecoderSpec,
@@ -82,10 +82,7 @@ def model_spec(network: NetworkSpec, *, channels: int = 3, classes: int = 3, **t
         classes=tuple(ClassSpec(id=i, name=name) for i, name in enumerate(names)),
         background=0,
         input=InputSpec(
-            channels=channels,
-            order="grey" if channels == 1 else "RGB",
-            mean=(0.5,) * channels,
-            std=(0.25,) * channels,
+            channels=channels, order="grey" if channels == 1 else "RGB", mean=(0.5,) * channels, std=(0.25,) * channels
         ),
         model=network,
         derived=derived,

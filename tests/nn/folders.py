@@ -27,9 +27,7 @@ if __name__ == "__main__":
 """
 
 
-def training_folder(
-    root: Path, network: str = "plain", *, held_out: int = 3, **training: Any
-) -> dict[str, Any]:
+def training_folder(root: Path, network: str = "plain", *, held_out: int = 3, **training: Any) -> dict[str, Any]:
     """Write spec.yaml, train.py, images, masks and dataset.csv to ``root``; returns the spec's dictionary."""
     spec = model_spec(NETWORKS[network], **({"loss": "ce", "learning_rate": 1e-2} | training)).to_dict()
     (root / "spec.yaml").write_text(yaml.safe_dump(spec))
@@ -77,11 +75,5 @@ def start(root: Path, *options: str, processes: int = 0, **more: bool) -> subpro
     command = [sys.executable, *(launcher if processes else []), "train.py", "--device", "cpu", *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
     )

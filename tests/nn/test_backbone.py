@@ -11,12 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from shapeprof.design.spec import BackboneSpec  # noqa: E402
 from shapeprof.nn.backbone import Backbone, layout  # noqa: E402
 from shapeprof.nn.checkpoint import load, save  # noqa: E402
 from shapeprof.nn.errors import InputError  # noqa: E402
 from shapeprof.nn.losses import loss_of  # noqa: E402
 from shapeprof.nn.network import TrainingOutput, build  # noqa: E402
-from shapeprof.spec import BackboneSpec  # noqa: E402
 
 from .backbone_designs import CONFIGS, DILATED, NETWORKS, backbone  # noqa: E402
 from .designs import model_spec  # noqa: E402
@@ -30,9 +30,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
 
 
-def built(
-    spec: BackboneSpec, *, channels: int = 3, pretrained: bool = False, frozen: bool = False
-) -> Backbone:
+def built(spec: BackboneSpec, *, channels: int = 3, pretrained: bool = False, frozen: bool = False) -> Backbone:
     return Backbone(channels, spec.model_dump(mode="json"), pretrained=pretrained, frozen=frozen)
 
 
@@ -98,9 +96,7 @@ def test_multi_grid_multiplies_the_dilations_of_the_last_stage() -> None:
 
 def test_a_resnet_equals_that_of_transformers(tmp_path: Path) -> None:
     whole = published("bottleneck ResNet", tmp_path)
-    encoder = built(
-        backbone("bottleneck ResNet", name=str(tmp_path), pretrained=True), pretrained=True
-    ).eval()
+    encoder = built(backbone("bottleneck ResNet", name=str(tmp_path), pretrained=True), pretrained=True).eval()
     image = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(encoder(image)[-1], whole.resnet(image).last_hidden_state)
 
@@ -149,9 +145,7 @@ def test_weights_in_the_cache_are_found_by_name(tmp_path: Path, monkeypatch: pyt
 
 def test_dilation_changes_no_weight(tmp_path: Path) -> None:
     published("ConvNeXt", tmp_path)
-    encoders = [
-        built(backbone("ConvNeXt", s, name=str(tmp_path), pretrained=True), pretrained=True) for s in (32, 8)
-    ]
+    encoders = [built(backbone("ConvNeXt", s, name=str(tmp_path), pretrained=True), pretrained=True) for s in (32, 8)]
     for few, many in zip(*(e.state_dict().items() for e in encoders), strict=True):
         assert few[0] == many[0] and torch.equal(few[1], many[1])
 
@@ -164,9 +158,7 @@ def test_nothing_is_fetched_unless_asked(tmp_path: Path) -> None:
 
 def test_weights_that_cannot_be_had_are_named_with_the_ways_out() -> None:
     spec = backbone("ConvNeXt", name="nobody/has-this", pretrained=True)
-    with pytest.raises(
-        InputError, match=r"no weights for the encoder nobody/has-this.*HF_HOME.*pretrained to false"
-    ):
+    with pytest.raises(InputError, match=r"no weights for the encoder nobody/has-this.*HF_HOME.*pretrained to false"):
         built(spec, pretrained=True)
 
 
@@ -247,9 +239,7 @@ def test_a_config_that_makes_no_sense_is_refused() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(37, 53), (5, 90)])
-def test_the_network_takes_any_size_and_every_parameter_gets_a_gradient(
-    name: str, size: tuple[int, int]
-) -> None:
+def test_the_network_takes_any_size_and_every_parameter_gets_a_gradient(name: str, size: tuple[int, int]) -> None:
     spec = model_spec(NETWORKS[name]).to_dict()
     model = build(spec)
     images, labels = torch.randn(2, 3, *size), torch.randint(0, 3, (2, *size))

@@ -58,9 +58,7 @@ def test_a_full_disk_leaves_the_older_file_whole(tmp_path: Path, monkeypatch: py
         return truly_open(Path("/dev/full") if path.suffix == ".tmp" else path, *arguments, **named)
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(
-        InputError, match=r"a\.pt \(0\.1 MB\) can't be written: No space left on device; make room"
-    ):
+    with pytest.raises(InputError, match=r"a\.pt \(0\.1 MB\) can't be written: No space left on device; make room"):
         save(tmp_path / "a.pt", build(spec), spec, step=2, miou=0.0)
     assert (tmp_path / "a.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]

@@ -55,9 +55,7 @@ def pairs(tmp_path: Path) -> list[Pair]:
         mask = rng.integers(0, 3, (40, 48)).astype(np.uint8)
         image = np.zeros((40, 48, 3), np.uint8)
         image[..., 2] = 50 * mask  # BGR on disk
-        made.append(
-            Pair(write(tmp_path / f"i{i}.png", image), write(tmp_path / f"m{i}.png", mask), "train", "")
-        )
+        made.append(Pair(write(tmp_path / f"i{i}.png", image), write(tmp_path / f"m{i}.png", mask), "train", ""))
     return made
 
 
@@ -271,9 +269,7 @@ def multi_label_spec(classes: int = 3, **training: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("dtype", "classes"), [(np.uint8, 7), (np.uint16, 8), (np.uint16, 15)])
-def test_bit_fields_hold_every_combination(
-    tmp_path: Path, dtype: type[np.integer[Any]], classes: int
-) -> None:
+def test_bit_fields_hold_every_combination(tmp_path: Path, dtype: type[np.integer[Any]], classes: int) -> None:
     everything = 2**classes - 1
     stored = np.array([[0, 1, 5, everything, np.iinfo(dtype).max]], dtype)
     bits = read_bits(write(tmp_path / "m.png", stored), classes)
@@ -293,9 +289,7 @@ def test_bit_fields_that_do_not_fit_are_named(tmp_path: Path) -> None:
         read_bits(write(tmp_path / "m.png", np.array([[1]], np.uint8)), 8)
     with pytest.raises(InputError, match=r"c\.png is no index mask"):
         read_bits(write(tmp_path / "c.png", np.zeros((2, 2, 3), np.uint8)), 3)
-    with pytest.raises(
-        InputError, match="has 16 classes; multi-label masks hold 15 at most: take some together"
-    ):
+    with pytest.raises(InputError, match="has 16 classes; multi-label masks hold 15 at most: take some together"):
         Reader(multi_label_spec(BITS + 1))
     with pytest.raises(InputError, match="task 'multilabel'; expected multi-class or multi-label"):
         Reader(spec() | {"task": "multilabel"})
@@ -324,9 +318,7 @@ def multi_label_pairs(tmp_path: Path) -> list[Pair]:
     for i in range(3):
         members = rng.random((3, 40, 48)) < 0.4
         image = 200 * members[::-1].transpose(1, 2, 0).astype(np.uint8)  # BGR on disk
-        paths = [
-            write(tmp_path / f"{name}{i}.png", p) for name, p in (("i", image), ("m", pack_bits(members)))
-        ]
+        paths = [write(tmp_path / f"{name}{i}.png", p) for name, p in (("i", image), ("m", pack_bits(members)))]
         made.append(Pair(*paths, "train", ""))
     return made
 

@@ -61,9 +61,7 @@ def test_files_give_the_logits_of_the_network_at_every_size(name: str, tmp_path:
     assert not stored & {"auxiliary_heads", "deep_supervision"}
 
 
-def test_the_script_writes_what_users_of_a_file_must_know(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_script_writes_what_users_of_a_file_must_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network, spec = trained("stem of stride 2", channels=1)
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
     (tmp_path / "runs/last").mkdir(parents=True)

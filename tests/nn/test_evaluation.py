@@ -71,10 +71,7 @@ def test_windows_score_every_pixel_once(pairs: list[Pair]) -> None:
 
 def test_table_shows_the_majority_beside_the_score(pairs: list[Pair]) -> None:
     lines = score_table(evaluate(Red(), pairs, spec()), spec()).splitlines()  # type: ignore[arg-type]
-    assert [line.split()[-3:] for line in lines[1:3]] == [
-        ["1.000", "0.000", "3426"],
-        ["1.000", "0.508", "3536"],
-    ]
+    assert [line.split()[-3:] for line in lines[1:3]] == [["1.000", "0.000", "3426"], ["1.000", "0.508", "3536"]]
     assert lines[3].split()[-3:-1] == ["absent", "absent"]
     assert lines[-1].split() == ["foreground", "1.000"]
 

@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from shapeprof.design.spec import DecoderSpec, EncoderSpec, NetworkSpec  # noqa: E402
 from shapeprof.nn import inference  # noqa: E402
 from shapeprof.nn.inference import class_map  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
-from shapeprof.spec import DecoderSpec, EncoderSpec, NetworkSpec  # noqa: E402
 
 from .designs import model_spec  # noqa: E402
 
@@ -69,9 +69,7 @@ def test_weights_add_up_to_one(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(300, 500), (129, 257), (640, 130)])
-def test_windows_are_the_whole_image_where_the_margin_holds_the_receptive_field(
-    size: tuple[int, int],
-) -> None:
+def test_windows_are_the_whole_image_where_the_margin_holds_the_receptive_field(size: tuple[int, int]) -> None:
     """Windows of 128 px that share 64: the outer 16 px are dropped. A field of 16 px around sees no edge."""
     image = torch.randint(-3, 4, (1, *size))
     for radius, same in ((16, True), (24, False)):

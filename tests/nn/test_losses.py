@@ -10,7 +10,8 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from shapeprof import spec as spec_module  # noqa: E402
+from shapeprof.design import spec as spec_module  # noqa: E402
+from shapeprof.design.spec import TrainingSpec  # noqa: E402
 from shapeprof.nn.losses import (  # noqa: E402
     TERMS,
     SegmentationLoss,
@@ -27,7 +28,6 @@ from shapeprof.nn.losses import (  # noqa: E402
     tversky,
 )
 from shapeprof.nn.network import TrainingOutput  # noqa: E402
-from shapeprof.spec import TrainingSpec  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

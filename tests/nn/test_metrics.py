@@ -111,9 +111,7 @@ def test_boundary_iou_by_hand() -> None:
 def test_boundaries_agree_with_a_distance_transform() -> None:
     """Boundary pixels are those within 3 px (chessboard) of the outside, the image's edge included."""
     rng = np.random.default_rng(3)
-    truth, predicted = (
-        (ndimage.gaussian_filter(rng.random((100, 100)), 4) > 0.5).astype(int) for _ in range(2)
-    )
+    truth, predicted = ((ndimage.gaussian_filter(rng.random((100, 100)), 4) > 0.5).astype(int) for _ in range(2))
 
     def boundary(mask: np.ndarray) -> np.ndarray:
         return (mask == 1) & (ndimage.distance_transform_cdt(np.pad(mask, 1), "chessboard")[1:-1, 1:-1] <= 3)
@@ -129,9 +127,7 @@ def test_the_edge_of_ignored_pixels_is_no_boundary() -> None:
     predicted = square(60, 20)
     predicted[:, 50:] = 0  # what is predicted where pixels are ignored does not count
     assert scores(predicted, truth).boundary_iou()[1] == 1
-    predicted[:, 47:50] = (
-        0  # now the prediction has an edge there, 3 px inside, of 54 px between the outlines
-    )
+    predicted[:, 47:50] = 0  # now the prediction has an edge there, 3 px inside, of 54 px between the outlines
     ring = 60 * 30 - 54 * 27  # of the truth, open at the ignored side
     own = 60 * 27 - 54 * 21
     shared = 60 * 27 - 54 * 24

@@ -13,27 +13,14 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import yaml  # noqa: E402
 
+from shapeprof.design.spec import ClassSpec, DecoderSpec, EncoderSpec, HeadSpec, ModelSpec, NetworkSpec  # noqa: E402
 from shapeprof.nn import predictor  # noqa: E402
 from shapeprof.nn.checkpoint import save  # noqa: E402
 from shapeprof.nn.data import Crops, Pair, pack_bits, unpack_bits  # noqa: E402
-from shapeprof.nn.evaluation import (  # noqa: E402
-    draw_predictions,
-    evaluate,
-    score_table,
-    shape_scores,
-    shape_table,
-)
+from shapeprof.nn.evaluation import draw_predictions, evaluate, score_table, shape_scores, shape_table  # noqa: E402
 from shapeprof.nn.figure import BACKGROUND, IGNORED, paint, palette  # noqa: E402
 from shapeprof.nn.losses import loss_of  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, build  # noqa: E402
-from shapeprof.spec import (  # noqa: E402
-    ClassSpec,
-    DecoderSpec,
-    EncoderSpec,
-    HeadSpec,
-    ModelSpec,
-    NetworkSpec,
-)
 
 from .designs import model_spec  # noqa: E402
 
@@ -129,12 +116,7 @@ def test_tables_and_picture(network: SegmentationNetwork, pairs: list[Pair], tmp
     made = spec().to_dict()
     matrix = evaluate(network, pairs[6:], made)
     lines = score_table(matrix, made).splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "class",
-        "disc",
-        "square",
-        "mean",
-    ]  # there is no background
+    assert [line.split()[0] for line in lines] == ["class", "disc", "square", "mean"]  # there is no background
     assert int(lines[1].split()[-1]) == sum(members_of(i)[0, 4:].sum() for i in (6, 7))
     assert lines[1].split()[2] == "0.000"  # the majority is without a disc
     shapes = shape_table(shape_scores(network, pairs[6:], made), matrix, made).splitlines()

@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from shapeprof.design.spec import DecoderSpec, EncoderSpec, NetworkSpec  # noqa: E402
 from shapeprof.nn.losses import loss_of  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, TrainingOutput, build, stage_layout  # noqa: E402
 from shapeprof.nn.optimisation import Optimisation  # noqa: E402
-from shapeprof.spec import DecoderSpec, EncoderSpec, NetworkSpec  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 
@@ -75,9 +75,7 @@ def test_features_run_at_the_strides_of_the_spec(name: str) -> None:
     features = model.encoder(torch.randn(1, 3, 128, 64))
     assert [128 // f.shape[2] for f in features] == [64 // f.shape[3] for f in features]
     assert tuple(128 // f.shape[2] for f in features)[-len(encoder.blocks) :] == encoder.stage_strides
-    assert stage_layout(encoder.model_dump()) == tuple(
-        zip(encoder.stage_strides, encoder.stage_dilations, strict=True)
-    )
+    assert stage_layout(encoder.model_dump()) == tuple(zip(encoder.stage_strides, encoder.stage_dilations, strict=True))
 
 
 @pytest.mark.parametrize("output_stride", [4, 8, 16])
@@ -106,14 +104,7 @@ def test_multi_grid_multiplies_the_dilations_of_the_last_stage() -> None:
         for stage in encoder.stages
         for block in stage
     ]
-    assert dilations == [
-        (1, 1),
-        (1, 1),
-        (1, 1),
-        (1, 2),
-        (4, 4),
-        (8, 8),
-    ]  # 2 x (1, 2, 4); the first on the old grid
+    assert dilations == [(1, 1), (1, 1), (1, 1), (1, 2), (4, 4), (8, 8)]  # 2 x (1, 2, 4); the first on the old grid
 
 
 def test_pyramid_pooling_sees_the_whole_image() -> None:

@@ -44,9 +44,7 @@ def test_a_pretrained_encoder_learns_at_its_share() -> None:
     spec = model_spec(PRETRAINED["Swin with one skip"], encoder_rate=0.1).to_dict()
     network = build(spec)
     optimisation = Optimisation(network, spec, steps=10, learning_rate=1.0)
-    rates = {
-        id(p): group["initial_lr"] for group in optimisation.optimiser.param_groups for p in group["params"]
-    }
+    rates = {id(p): group["initial_lr"] for group in optimisation.optimiser.param_groups for p in group["params"]}
     encoder = {id(p) for p in network.encoder.parameters()}
     assert len(rates) == len(list(network.parameters()))
     assert all(rate == pytest.approx(0.1 if p in encoder else 1.0) for p, rate in rates.items())
@@ -103,8 +101,7 @@ def test_averaged_weights_follow_closely_at_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.52, "0.5 s"), (42.4, "42 s"), (125, "2 min 05 s"), (59.9, "60 s"), (7800, "2 h 10 min")],
+    ("seconds", "text"), [(0.52, "0.5 s"), (42.4, "42 s"), (125, "2 min 05 s"), (59.9, "60 s"), (7800, "2 h 10 min")]
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -52,13 +52,7 @@ def test_the_course_is_what_decides_how_training_goes() -> None:
     course = plan().course(TRAINING, pairs)
     assert TRAINING.keys() < course.keys()
     assert (course["pairs of train"], course["pairs of val"]) == (2, 1)
-    for options in (
-        ("--device", "cpu"),
-        ("--workers", "3"),
-        ("--threads", "1"),
-        ("--out", "x"),
-        ("--compile",),
-    ):
+    for options in (("--device", "cpu"), ("--workers", "3"), ("--threads", "1"), ("--out", "x"), ("--compile",)):
         assert plan(*options).course(TRAINING, pairs) == course
     for options in (("--precision", "bfloat16"), ("--eval-every", "2"), ("--accumulate", "2")):
         assert plan(*options).course(TRAINING, pairs) != course

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.cost import cost  # noqa: E402
+from shapeprof.design.cost import cost  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
 from shapeprof.nn.receptive_field import effective_field, theoretical_field  # noqa: E402
 

@@ -90,9 +90,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, fatal: int) -> None:
 
 
 @pytest.mark.parametrize("often", [False, True], ids=["saved when evaluated", "saved every step"])
-def test_killed_at_a_random_step(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: bool
-) -> None:
+def test_killed_at_a_random_step(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: bool) -> None:
     training_folder(tmp_path, "skips, deep supervision", **TRAINING)
     fatal = random.Random(f"{often}").randint(7, 19)
     if often:  # also between two rows of log.csv
@@ -205,9 +203,7 @@ def test_the_clock_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert max(seconds[:2]) < 1000 and 5000 <= seconds[2] <= seconds[3] < 6000
 
 
-def test_a_finished_run_is_only_summed_up(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_finished_run_is_only_summed_up(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     shutil.copytree(whole, out)
     (out / "predictions.png").unlink()

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shapeprof.nn.errors import InputError
-from shapeprof.nn.specfile import FIELDS, SCHEMA_VERSION, digest, read_spec
-from shapeprof.spec import SCHEMA_VERSION as WRITTEN
-from shapeprof.spec import (
+from shapeprof.design.spec import SCHEMA_VERSION as WRITTEN
+from shapeprof.design.spec import (
     AsppSpec,
     BackboneSpec,
     DecoderSpec,
@@ -24,6 +22,8 @@ from shapeprof.spec import (
     SplitSpec,
     TrainingSpec,
 )
+from shapeprof.nn.errors import InputError
+from shapeprof.nn.specfile import FIELDS, SCHEMA_VERSION, digest, read_spec
 
 from .designs import NETWORKS, model_spec
 

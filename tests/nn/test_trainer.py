@@ -53,12 +53,7 @@ def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "crops of 32 x 32 px, 6 a step in 3 batches" in said
     evaluation = next(line for line in said.splitlines() if line.startswith("step      2"))
     assert " crops/s  " in evaluation and evaluation.endswith(" left")
-    assert set(torch.load(out / "best.pt", weights_only=True)) == {
-        "state_dict",
-        "spec_digest",
-        "step",
-        "miou",
-    }
+    assert set(torch.load(out / "best.pt", weights_only=True)) == {"state_dict", "spec_digest", "step", "miou"}
 
 
 def test_averaged_weights_are_scored_and_kept(tmp_path: Path) -> None:
@@ -99,9 +94,7 @@ def test_two_runs_are_equal(tmp_path: Path, options: tuple[str, ...]) -> None:
     states = []
     for name in "ab":
         assert train(tmp_path, *options, "--out", str(tmp_path / name)) == 0
-        states.append(
-            torch.load(tmp_path / name / "last.pt", weights_only=True)["run"]["optimisation"]["network"]
-        )
+        states.append(torch.load(tmp_path / name / "last.pt", weights_only=True)["run"]["optimisation"]["network"])
     assert rows(tmp_path / "a") == rows(tmp_path / "b")
     assert torch.are_deterministic_algorithms_enabled() == bool(options)
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
@@ -140,17 +133,13 @@ def test_where_memory_is_full_the_way_out_is_told(
     assert error("--batch", "1", "--crop", "32").endswith("in float32; try a machine with more memory\n")
 
 
-def test_where_memory_is_full_in_an_evaluation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
-) -> None:
+def test_where_memory_is_full_in_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
     def evaluate(*_: object, **__: object) -> None:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     training_folder(tmp_path)
     monkeypatch.setattr(run, "evaluate", evaluate)
-    assert "out of memory in an evaluation, by windows of 256 px; use a smaller --window" in error(
-        "--window", "256"
-    )
+    assert "out of memory in an evaluation, by windows of 256 px; use a smaller --window" in error("--window", "256")
 
 
 def test_other_errors_of_torch_are_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,9 +160,7 @@ def test_errors_of_loader_processes_are_one_line(tmp_path: Path, error: Any) -> 
     assert len(rows(tmp_path / "runs/last")) >= trainer.TIMED_STEPS  # it was not found while steps were timed
 
 
-def test_an_image_that_goes_while_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
-) -> None:
+def test_an_image_that_goes_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
     training_folder(tmp_path, steps=20)
     spoil_crop(tmp_path, 30)
     expected_finish = trainer._print_expected_finish

@@ -14,13 +14,13 @@ import yaml
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.cost import cost  # noqa: E402
+from shapeprof.design.cost import cost  # noqa: E402
+from shapeprof.design.spec import NetworkSpec  # noqa: E402
 from shapeprof.nn import checks, trials  # noqa: E402
 from shapeprof.nn.checkpoint import save  # noqa: E402
 from shapeprof.nn.checks import Subject  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, TrainingOutput, build  # noqa: E402
 from shapeprof.nn.verification import Check, main, verify  # noqa: E402
-from shapeprof.spec import NetworkSpec  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 from .folders import training_folder  # noqa: E402
@@ -144,9 +144,7 @@ def test_numbers_of_the_spec_that_are_not_those_of_the_network(tmp_path: Path) -
     derived = made.spec["derived"]
     true = derived["parameters"]
     derived["parameters"], derived["macs"], derived["receptive_field"] = 7, 8, 9
-    with pytest.raises(
-        checks.Failed, match=rf"parameters {true:,}, spec.yaml has 7; macs [\d,]+, spec.yaml has 8"
-    ):
+    with pytest.raises(checks.Failed, match=rf"parameters {true:,}, spec.yaml has 7; macs [\d,]+, spec.yaml has 8"):
         checks.counts_agree(made)
     with pytest.raises(checks.Failed, match=r"depends on 191 x 191 px, spec\.yaml has 9"):
         trials.receptive_field_agrees(made)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.sources import Encoding, MaskFolder, read_mask
 
 
@@ -54,9 +54,7 @@ def coco(
     }
 
 
-def labelme(
-    shapes: list[dict[str, Any]], image: str = "a.jpg", size: tuple[int, int] = (20, 30)
-) -> dict[str, Any]:
+def labelme(shapes: list[dict[str, Any]], image: str = "a.jpg", size: tuple[int, int] = (20, 30)) -> dict[str, Any]:
     """A LabelMe document."""
     shapes = [{"label": "thing", "group_id": None, "shape_type": "polygon", **shape} for shape in shapes]
     document = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": image, "imageData": None}

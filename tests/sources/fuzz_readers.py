@@ -177,9 +177,7 @@ def mutated(data: bytes, others: list[bytes], rng: np.random.Generator) -> bytes
             case 4:
                 del changed[at:]
             case 5:
-                extreme = int(
-                    rng.choice([0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x80000000])
-                )
+                extreme = int(rng.choice([0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0x80000000]))
                 form = str(rng.choice(["<I", ">I", "<H", ">H"]))
                 changed[at : at + struct.calcsize(form)] = struct.pack(
                     form, extreme & (2 ** (8 * struct.calcsize(form)) - 1)

@@ -13,16 +13,7 @@ from pycocotools import mask as coco_mask
 
 from shapeprof.sources.annotations import drawing
 from shapeprof.sources.annotations.drawing import COVERED, OUTSIDE, draw, rasterise
-from shapeprof.sources.annotations.model import (
-    BAD_RLE,
-    BadShape,
-    Bitmap,
-    Ellipse,
-    Polygon,
-    Region,
-    RunLength,
-    Shape,
-)
+from shapeprof.sources.annotations.model import BAD_RLE, BadShape, Bitmap, Ellipse, Polygon, Region, RunLength, Shape
 
 SIZE = (9, 12)
 Ring = list[tuple[float, float]]
@@ -99,16 +90,12 @@ def test_about_as_pycocotools_draws_polygons() -> None:
 def test_known_pixels() -> None:
     square = painted(Polygon((ring((2, 1), (5, 1), (5, 4), (2, 4)),)))
     assert square.sum() == 9 and square[1:4, 2:5].all()  # a square of 3 px is 9 pixels
-    assert (
-        painted(Polygon((ring((2.5, 1.5), (5.5, 1.5), (5.5, 4.5), (2.5, 4.5)),))).sum() == 9
-    )  # also between
+    assert painted(Polygon((ring((2.5, 1.5), (5.5, 1.5), (5.5, 4.5), (2.5, 4.5)),))).sum() == 9  # also between
     bow = painted(Polygon((ring((0, 0), (8, 8), (8, 0), (0, 8)),)))
     assert bow[4, 1] and bow[4, 6] and not bow[1, 4] and not bow[6, 4]  # left and right of the crossing
     hole = ring((0, 0), (9, 0), (9, 9), (0, 9), (0, 0), (3, 3), (3, 6), (6, 6), (6, 3), (3, 3))
     assert painted(Polygon((hole,))).sum() == 72  # a hole in one ring stays one
-    assert (
-        painted(Polygon((hole, ring((3, 3), (6, 3), (6, 6), (3, 6))))).sum() == 81
-    )  # a ring of its own fills it
+    assert painted(Polygon((hole, ring((3, 3), (6, 3), (6, 6), (3, 6))))).sum() == 81  # a ring of its own fills it
 
 
 def test_outlines_of_any_length_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from annotated import coco, photo, square, write
 from written import blocks, codes, save
 
 from shapeprof.errors import NothingMeasurable
-from shapeprof.output import file_states
+from shapeprof.scan.folder import file_states
 from shapeprof.sources import ReadOptions, detect, find_masks, pair, read_mask
 from shapeprof.sources.annotations.documents import CACHED
 
@@ -25,17 +25,12 @@ def dataset(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize(
-    "mask", ["masks/a.png", "images/a_mask.png", "images/a.png", "other/c.png", "gt/c.png"]
-)
+@pytest.mark.parametrize("mask", ["masks/a.png", "images/a_mask.png", "images/a.png", "other/c.png", "gt/c.png"])
 def test_masks_win_and_it_is_said_how_to_override(tmp_path: Path, mask: str) -> None:
     save(dataset(tmp_path) / mask, blocks(0, 1))
     folder = find_masks(tmp_path)
     assert mask in folder.files and folder.annotations is None
-    assert (
-        "--annotations draws"
-        in next(i for i in folder.issues if i.code == "annotations-beside-masks").message
-    )
+    assert "--annotations draws" in next(i for i in folder.issues if i.code == "annotations-beside-masks").message
     assert "annotations-not-read" not in codes(folder.issues)
     assert find_masks(tmp_path, ReadOptions(annotations=True)).files == ("images/a.jpg", "images/b.jpg")
     assert "annotations-not-read" in codes(find_masks(tmp_path, ReadOptions(annotations=False)).issues)

@@ -81,9 +81,7 @@ def mutated(document: Any, rng: random.Random) -> bytes:
             if kind == 0:
                 del data[at : at + rng.randint(1, 9)]
             elif kind == 1:
-                data[at:at] = bytes(
-                    rng.choice(b'0123456789-.eE,[]{}" \n\xff\x00') for _ in range(rng.randint(1, 5))
-                )
+                data[at:at] = bytes(rng.choice(b'0123456789-.eE,[]{}" \n\xff\x00') for _ in range(rng.randint(1, 5)))
             elif kind == 2 and data:
                 data[at % len(data)] = rng.randrange(256)
             elif rng.random() < 0.2:

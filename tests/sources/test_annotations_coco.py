@@ -146,9 +146,7 @@ def test_images_without_annotations_or_files_are_masks_too(tmp_path: Path) -> No
 
 
 def test_the_size_comes_from_the_image_where_the_document_has_none(tmp_path: Path) -> None:
-    write(
-        tmp_path / "annotations" / "x.json", coco([polygon(0, 0, 4)], [(1, "a.jpg"), (2, "b.jpg")], size=None)
-    )
+    write(tmp_path / "annotations" / "x.json", coco([polygon(0, 0, 4)], [(1, "a.jpg"), (2, "b.jpg")], size=None))
     photo(tmp_path / "images" / "a.jpg", 11, 13)
     folder, encoding = look(tmp_path)
     assert folder.files == ("images/a.jpg", "images/b.jpg")
@@ -196,9 +194,7 @@ def test_documents_that_number_categories_differently_are_matched_by_name(tmp_pa
     for split, categories in (("train", [(1, "cat"), (2, "dog")]), ("val", [(1, "dog"), (2, "cat")])):
         write(tmp_path / split / "x.json", coco([polygon(0, 0, 4)], categories=categories))
     folder, encoding = look(tmp_path)
-    assert encoding.classes.names == ("background", "cat", "dog") and "categories-differ" in codes(
-        encoding.issues
-    )
+    assert encoding.classes.names == ("background", "cat", "dog") and "categories-differ" in codes(encoding.issues)
     assert [int(drawn(folder, encoding, name)[0].max()) for name in folder.files] == [1, 2]
 
 
@@ -229,9 +225,7 @@ def test_parts_that_belong_to_nothing_are_counted(
     change(document)
     write(tmp_path / "x.json", document)
     folder, encoding = look(tmp_path)
-    assert [
-        issue for issue in folder.issues if said in issue.message and issue.code == "annotations-left-out"
-    ]
+    assert [issue for issue in folder.issues if said in issue.message and issue.code == "annotations-left-out"]
     assert (drawn(folder, encoding, "a.jpg")[0] == 1).sum() == 16
 
 
@@ -293,10 +287,7 @@ def test_a_changed_document_is_read_anew(tmp_path: Path) -> None:
     before = read_mask(folder.root, "a.jpg", encoding)[0]
     write(file, coco([polygon(0, 0, 5)]))
     after = read_mask(folder.root, "a.jpg", encoding)[0]
-    assert ((before.labels == 1).sum(), (after.labels == 1).sum()) == (
-        16,
-        25,
-    ) and before.digest != after.digest
+    assert ((before.labels == 1).sum(), (after.labels == 1).sum()) == (16, 25) and before.digest != after.digest
     write(file, coco([], images=[(1, "b.jpg")]))
     with pytest.raises(UnreadableMask, match="no document holds it any longer"):
         read_mask(folder.root, "a.jpg", encoding)
@@ -309,11 +300,7 @@ def test_options_about_classes(tmp_path: Path) -> None:
     def counts(**options: Any) -> tuple[tuple[str, ...], int | None, list[int]]:
         folder, encoding = look(tmp_path, **options)
         values = read_mask(folder.root, "a.jpg", encoding)[0].labels
-        return (
-            encoding.classes.names,
-            encoding.classes.background,
-            [int((values == v).sum()) for v in (1, 2, 3, 255)],
-        )
+        return (encoding.classes.names, encoding.classes.background, [int((values == v).sum()) for v in (1, 2, 3, 255)])
 
     assert counts() == (("background", "a", "b", "c"), 0, [16, 9, 4, 0])
     assert counts(ignore_index=2) == (("background", "a", "c"), 0, [16, 4, 0, 9])

@@ -19,10 +19,7 @@ from shapeprof.sources import read_mask
 def test_a_document_per_image(tmp_path: Path) -> None:
     for name in ("a", "b"):
         photo(tmp_path / "images" / f"{name}.png", 20, 30)
-    shapes = [
-        {"points": pairs(square(0, 0, 4)), "label": "dog"},
-        {"points": pairs(square(6, 0, 3)), "label": "cat"},
-    ]
+    shapes = [{"points": pairs(square(0, 0, 4)), "label": "dog"}, {"points": pairs(square(6, 0, 3)), "label": "cat"}]
     write(tmp_path / "json" / "a.json", labelme(shapes, "..\\images\\a.png"))
     write(tmp_path / "json" / "b.json", labelme([], "../images/b.png"))
     write(tmp_path / "json" / "c.json", labelme(shapes, "c.jpg"))

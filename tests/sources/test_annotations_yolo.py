@@ -11,9 +11,7 @@ from written import codes, look
 from shapeprof.errors import NothingMeasurable, UnreadableMask
 from shapeprof.sources import find_masks, pair, read_mask
 
-SQUARE = (
-    "0 0.1 0.1 0.3 0.1 0.3 0.3 0.1 0.3"  # on 20 x 40 pixels (rows x columns): columns 4 to 11, rows 2 to 5
-)
+SQUARE = "0 0.1 0.1 0.3 0.1 0.3 0.3 0.1 0.3"  # on 20 x 40 pixels (rows x columns): columns 4 to 11, rows 2 to 5
 
 
 def test_class_0_is_an_object(tmp_path: Path) -> None:

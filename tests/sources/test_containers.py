@@ -42,9 +42,7 @@ def names(root: Path, **options: object) -> tuple[tuple[str, ...], Encoding]:
     return regrouped(folder, encoding).files, encoding
 
 
-@pytest.mark.parametrize(
-    "dtype", [bool, np.uint8, np.int16, np.int64, np.uint64, np.float16, np.float64, ">u2"]
-)
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, np.uint64, np.float16, np.float64, ">u2"])
 @pytest.mark.parametrize("shape", [(24, 24), (1, 24, 24), (24, 24, 1), (1, 1, 24, 24)])
 def test_npy_of_any_type(tmp_path: Path, dtype: object, shape: tuple[int, ...]) -> None:
     ids = IDS > 0 if dtype is bool else IDS
@@ -96,9 +94,7 @@ def test_arrays_that_are_no_masks(tmp_path: Path) -> None:
     np.save(tmp_path / "several.npy", np.zeros((5, 24, 24)))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "good.npy").read_bytes()[:-9])
     (tmp_path / "v73.mat").write_bytes(b"MATLAB 7.3 MAT-file" + bytes(500))
-    found = {
-        p.name: refused(tmp_path, p.name, encoding).code for p in tmp_path.iterdir() if p.name != "good.npy"
-    }
+    found = {p.name: refused(tmp_path, p.name, encoding).code for p in tmp_path.iterdir() if p.name != "good.npy"}
     assert found == {
         "parts.npy": "wrong-type",
         "line.npy": "wrong-array",
@@ -114,9 +110,7 @@ def test_arrays_that_are_no_masks(tmp_path: Path) -> None:
 def test_an_array_bomb(tmp_path: Path) -> None:
     np.save(tmp_path / "good.npy", IDS)
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "|u1", "fortran_order": False, "shape": (60000, 60000)}
-    )
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (60000, 60000)})
     (tmp_path / "bomb.npy").write_bytes(header.getvalue())
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("mask.npy", header.getvalue() + bytes(10**6))
@@ -167,10 +161,7 @@ def test_matlab_matrices_and_structs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8", "i8", "u8", bool])
 def test_matlab_types_as_scipy_reads_them(tmp_path: Path, compressed: bool, dtype: object) -> None:
     """Also variables that are passed over: text, cells, empty, sparse and complex ones, structs in structs."""
-    wanted = {
-        "m": (IDS > 0 if dtype is bool else IDS).astype(dtype),
-        "deep": {"in": {"b": IDS[:5].astype(dtype)}},
-    }
+    wanted = {"m": (IDS > 0 if dtype is bool else IDS).astype(dtype), "deep": {"in": {"b": IDS[:5].astype(dtype)}}}
     others = {
         "text": "hello",
         "cell": np.array([[1, "a"]], object),
@@ -382,7 +373,5 @@ def test_arrays_and_pages_pair_with_images(tmp_path: Path) -> None:
     assert codes(found.issues) == {"size-mismatch"}
     folder, encoding = look(tmp_path / "pages")
     found = pair(regrouped(folder, encoding), tmp_path / "images")
-    assert [(p.mask, p.more) for p in found.pairs] == [
-        (f"{i}.tif#0", (f"{i}.tif#1", f"{i}.tif#2")) for i in (0, 1)
-    ]
+    assert [(p.mask, p.more) for p in found.pairs] == [(f"{i}.tif#0", (f"{i}.tif#1", f"{i}.tif#2")) for i in (0, 1)]
     assert codes(found.issues) == {"size-mismatch"}

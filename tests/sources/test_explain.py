@@ -51,14 +51,7 @@ def test_masks_images_and_what_is_left_alone(tmp_path: Path) -> None:
     assert dict(first.pixels) == {"background": 144, "class 1": 144, "class 2": 144}
     assert first.ignored == 144
     text = " ".join(printed(report).split())
-    for part in (
-        "25 masks",
-        "25 images",
-        "1 other file left alone",
-        "class ids as grey values",
-        "and 5 more",
-        "255",
-    ):
+    for part in ("25 masks", "25 images", "1 other file left alone", "class ids as grey values", "and 5 more", "255"):
         assert part in text
     data = json.loads(input_to_json(explain_input(tmp_path, limit=None)))
     assert len(data["files"]) == 25

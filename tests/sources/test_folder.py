@@ -20,15 +20,7 @@ def test_masks_are_found_recursively_and_sorted(tmp_path: Path) -> None:
 
 def test_every_other_file_is_in_a_finding(tmp_path: Path) -> None:
     save(tmp_path / "a.png", blocks(0, 1))
-    for name in (
-        "_classes.csv",
-        "notes.md",
-        "ann.json",
-        "x.npy",
-        ".DS_Store",
-        "Thumbs.db",
-        "__MACOSX/a.png",
-    ):
+    for name in ("_classes.csv", "notes.md", "ann.json", "x.npy", ".DS_Store", "Thumbs.db", "__MACOSX/a.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
@@ -88,9 +80,7 @@ def test_link_loops_end(tmp_path: Path) -> None:
         (("x/test/cut/1.png", "x/train/good/1.png"), ("x/ground_truth/cut/1_mask.png",)),
     ],
 )
-def test_images_among_masks_are_set_aside(
-    tmp_path: Path, images: tuple[str, ...], masks: tuple[str, ...]
-) -> None:
+def test_images_among_masks_are_set_aside(tmp_path: Path, images: tuple[str, ...], masks: tuple[str, ...]) -> None:
     for name in images + masks:
         save(tmp_path / name, blocks(0, 1))
     folder = find_masks(tmp_path)

@@ -69,9 +69,7 @@ def test_a_pattern_says_which_files_are_masks(tmp_path: Path) -> None:
 
 def test_a_pattern_that_fits_nothing(tmp_path: Path) -> None:
     save(tmp_path / "a.png", blocks(0, 1))
-    with pytest.raises(
-        InputError, match=r"none of its 1 image files fits the pattern '\*_x.png' \(found: a.png\)"
-    ):
+    with pytest.raises(InputError, match=r"none of its 1 image files fits the pattern '\*_x.png' \(found: a.png\)"):
         find_masks(tmp_path, ReadOptions(pattern="*_x.png"))
 
 

@@ -110,10 +110,7 @@ def test_hidden_and_empty_objects_are_told(tmp_path: Path) -> None:
     found, issues = read_mask(tmp_path, "a", encoding)
     assert found.instances is not None
     assert np.unique(found.instances).tolist() == [0, 2, 3, 4, 5, 6]
-    assert {(i.severity, i.code) for i in issues} == {
-        ("warning", "objects-overlap"),
-        ("warning", "empty-object"),
-    }
+    assert {(i.severity, i.code) for i in issues} == {("warning", "objects-overlap"), ("warning", "empty-object")}
     assert "1 objects lie wholly under others: a/x1.png" in issues[0].message
     assert "1 of its 7 files hold no object: a/x7.png" in issues[1].message
 
@@ -314,9 +311,7 @@ def test_a_mask_whose_name_tells_no_class(tmp_path: Path) -> None:
         ("{i}/{kind}.png", "{i}.jpg"),
     ],
 )
-def test_masks_of_classes_pair_with_the_image_that_they_share(
-    tmp_path: Path, masks: str, images: str
-) -> None:
+def test_masks_of_classes_pair_with_the_image_that_they_share(tmp_path: Path, masks: str, images: str) -> None:
     for i in (7, 8, 9):
         save(tmp_path / "m" / masks.format(kind="road", i=i), square(0, 0, 20))
         save(tmp_path / "m" / masks.format(kind="car", i=i), square(4, 4, 6))

@@ -66,9 +66,7 @@ def test_a_pattern_for_a_list(tmp_path: Path) -> None:
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     name = b"caf\xe9.png"
     (tmp_path / "list.txt").write_bytes(name + b"\n")
-    save(tmp_path / "a.png", blocks(0, 1)).rename(
-        Path(str(tmp_path) + "/" + name.decode("utf-8", "surrogateescape"))
-    )
+    save(tmp_path / "a.png", blocks(0, 1)).rename(Path(str(tmp_path) + "/" + name.decode("utf-8", "surrogateescape")))
     folder, encoding = look(tmp_path / "list.txt")
     assert folder.files == (name.decode("utf-8", "surrogateescape"),)
     assert read_mask(folder.root, folder.files[0], encoding)[0].labels.max() == 1

@@ -47,9 +47,7 @@ def test_the_label_map_knows_its_file(tmp_path: Path, index: Encoding) -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95, 0.999])
-def test_a_truncated_png(
-    tmp_path: Path, index: Encoding, share: float, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_truncated_png(tmp_path: Path, index: Encoding, share: float, capfd: pytest.CaptureFixture[str]) -> None:
     data = (tmp_path / "good.png").read_bytes()
     noise = np.random.default_rng(0).integers(0, 3, (99, 99))
     data = save(tmp_path / "cut.png", noise).read_bytes()
@@ -117,9 +115,7 @@ def test_a_decompression_bomb(tmp_path: Path, index: Encoding) -> None:
     assert "60000 x 60000" in error.message
 
 
-def test_side_chunks_make_no_noise(
-    tmp_path: Path, index: Encoding, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_side_chunks_make_no_noise(tmp_path: Path, index: Encoding, capfd: pytest.CaptureFixture[str]) -> None:
     broken_profile = chunk(b"iCCP", b"x\0\0" + zlib.compress(b"junk"))
     transparent = chunk(b"tRNS", b"\0\0")
     (tmp_path / "odd.png").write_bytes(png(4, 2, b"\0\0\1\2\0" * 2, broken_profile, transparent))
@@ -236,11 +232,7 @@ def _write(root: Path, ids: np.ndarray, how: str) -> Path:
 
 @pytest.mark.parametrize("how", ["index", "16-bit", "multiples", "palette", "colour", "rgb", "tiff", "webp"])
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    ids=arrays.arrays(
-        np.int64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 4)
-    )
-)
+@given(ids=arrays.arrays(np.int64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 4)))
 def test_what_is_written_is_read(tmp_path: Path, how: str, ids: np.ndarray) -> None:
     path = _write(tmp_path / how, ids, how)
     _, encoding = look(tmp_path / how)

@@ -48,20 +48,14 @@ def random_names(rng: random.Random) -> list[str]:
         for stem in stems:
             for ending in [*endings, ""]:
                 name = stem + (separator + ending if ending else "") + rng.choice(SUFFIXES)
-                names.append(
-                    rng.choice([f"{folder}/{below}{name}", f"{folder}/{name}", f"{folder}/{below}{name}"])
-                )
+                names.append(rng.choice([f"{folder}/{below}{name}", f"{folder}/{name}", f"{folder}/{below}{name}"]))
     return names[:14]
 
 
 def blobs(rng: random.Random, kind: str) -> np.ndarray:
     values = np.zeros((12, 12), np.uint16)
     row, column, side = rng.randrange(10), rng.randrange(10), rng.randint(1, 4)
-    top = {
-        "binary": 255,
-        "ids": rng.randint(1, 5),
-        "numbered": 1000 * rng.randint(1, 30) + rng.randint(0, 3),
-    }[kind]
+    top = {"binary": 255, "ids": rng.randint(1, 5), "numbered": 1000 * rng.randint(1, 30) + rng.randint(0, 3)}[kind]
     values[row : row + side, column : column + side] = top
     return values
 

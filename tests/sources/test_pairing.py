@@ -101,8 +101,7 @@ def test_sizes_must_agree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "split"),
-    [("training", "train"), ("valid", "val"), ("images_test2017", "test"), ("constrained", None)],
+    ("folder", "split"), [("training", "train"), ("valid", "val"), ("images_test2017", "test"), ("constrained", None)]
 )
 def test_splits_by_folder(tmp_path: Path, folder: str, split: str | None) -> None:
     [item] = paired(tmp_path, [f"{folder}/1.png"], [f"{folder}/1.jpg"]).pairs

@@ -17,11 +17,7 @@ from shapeprof.sources.formats import png_runs
 from shapeprof.sources.formats.decode import decode, pack
 from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
 
-KINDS = [
-    *((GREY, depth) for depth in (1, 2, 4, 8, 16)),
-    *((PALETTE, depth) for depth in (1, 2, 4, 8)),
-    (RGB, 8),
-]
+KINDS = [*((GREY, depth) for depth in (1, 2, 4, 8, 16)), *((PALETTE, depth) for depth in (1, 2, 4, 8)), (RGB, 8)]
 
 
 def expanded(runs: RasterRuns) -> np.ndarray:
@@ -71,9 +67,7 @@ def pictures(draw: st.DrawFn) -> tuple[np.ndarray, int, int, list[int], int, int
         samples = samples.repeat(3, 0).repeat(5, 1)[:height, :width]  # blocks, with a few stray pixels
         stray = rng.random((height, width)) < draw(st.sampled_from([0, 0.05]))
         samples[stray] = levels[0]
-    filters = (
-        rng.integers(0, 5, height).tolist() if draw(st.booleans()) else [draw(st.integers(0, 4))] * height
-    )
+    filters = rng.integers(0, 5, height).tolist() if draw(st.booleans()) else [draw(st.integers(0, 4))] * height
     return samples, depth, colour_type, filters, draw(st.sampled_from([0, 1, 6, 9])), draw(st.integers(1, 3))
 
 

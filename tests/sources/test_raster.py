@@ -41,8 +41,7 @@ def test_samples_of_few_bits(tmp_path: Path, depth: int, kind: int) -> None:
     _, encoding = look(tmp_path)
     assert (labels(tmp_path, "a.png", encoding) == ids).all()
     assert (
-        encode(read_mask(tmp_path, "a.png", encoding)[0]).value
-        == read_runs(tmp_path, "a.png", encoding)[0].value
+        encode(read_mask(tmp_path, "a.png", encoding)[0]).value == read_runs(tmp_path, "a.png", encoding)[0].value
     ).all()
 
 
@@ -277,9 +276,7 @@ def test_soft_inverted_masks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["discs", "large", "bands", "few"])
 def test_polarity_that_is_no_finding(tmp_path: Path, kind: str) -> None:
     for i in range(5 if kind != "few" else 2):
-        inside = {"discs": disc(20), "large": disc(60), "bands": disc(20, at=(0, 48)), "few": disc(20)}[
-            kind
-        ] > 0
+        inside = {"discs": disc(20), "large": disc(60), "bands": disc(20, at=(0, 48)), "few": disc(20)}[kind] > 0
         mask = np.where(inside, 255, 0) if kind in ("discs", "large") else np.where(inside, 0, 255)
         save(tmp_path / f"{i}.png", mask)
     assert not look(tmp_path)[1].issues

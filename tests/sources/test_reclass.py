@@ -75,10 +75,7 @@ def test_colours_and_levels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (
-            {"exclude": ("lorry",)},
-            "--exclude-class lorry: no class of this name; the masks have: background, road",
-        ),
+        ({"exclude": ("lorry",)}, "--exclude-class lorry: no class of this name; the masks have: background, road"),
         ({"exclude": ("background",)}, "this is the background"),
         ({"exclude": NAMES[1:]}, "leaves no class of objects"),
         ({"merge": ("car",)}, "expected two names or more and a new one"),

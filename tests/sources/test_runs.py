@@ -167,9 +167,7 @@ def test_values_that_the_sample_held_or_not(tmp_path: Path, seed: int, how: str,
     same(root, "it.png", encoding)
 
 
-@pytest.mark.parametrize(
-    "name", ["dsb2018_nuclei/masks_instance", "dubai_aerial/masks", "hc18_fetal_head/masks"]
-)
+@pytest.mark.parametrize("name", ["dsb2018_nuclei/masks_instance", "dubai_aerial/masks", "hc18_fetal_head/masks"])
 def test_real_masks(shared: Callable[[str], Path], name: str) -> None:
     set_name, _, folder_name = name.partition("/")
     folder, encoding = look(shared(set_name) / folder_name)

@@ -109,9 +109,7 @@ def test_annotations_are_drawn(
     root = shared(name)
     folder, encoding = look(root / documents)
     assert (encoding.kind, encoding.classes.names) == ("annotation", ("background", *names))
-    derived = {
-        path.relative_to(root / "masks").with_suffix(""): path for path in (root / "masks").rglob("*.png")
-    }
+    derived = {path.relative_to(root / "masks").with_suffix(""): path for path in (root / "masks").rglob("*.png")}
     met = np.zeros((len(names) + 1, len(names) + 1), np.int64)  # pixels by our class and theirs
     count = read = 0
     for path in folder.files:

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
-from shapeprof.labelmap import ClassTable, Issue
-from shapeprof.sources.annotations.find import AnnotationSet
-from shapeprof.sources.annotations.model import Category
-from shapeprof.sources.annotations.read import draw_mask
-from shapeprof.sources.annotations.source import IGNORED_CATEGORY, TITLES, AnnotationSource
-from shapeprof.sources.annotations.via import attribute_of
+from shapeprof.issues import Issue
+from shapeprof.labelmap import ClassTable
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.listing.folder import MaskFolder, some
 from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
 from shapeprof.sources.values.roles import BACKGROUND_NAMES
 from shapeprof.sources.values.survey import SAMPLE, sample_order
+
+from .find import AnnotationSet
+from .model import Category
+from .read import draw_mask
+from .source import IGNORED_CATEGORY, TITLES, AnnotationSource
+from .via import attribute_of
 
 IGNORED_NAME = "__ignore__"  # LabelMe's name for what belongs to no class
 UNNAMED = "object"  # the class of objects that nothing names
@@ -55,11 +57,7 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
     reasons = [*_how(found), *table.reasons]
     if not source.instances:
         reasons.append("connected pixels of a class are one object, as asked")
-    asked = {
-        "--invert": options.invert,
-        "--layout": options.layout != "auto",
-        "--pages": options.pages != "auto",
-    }
+    asked = {"--invert": options.invert, "--layout": options.layout != "auto", "--pages": options.pages != "auto"}
     if idle := [name for name, given in asked.items() if given]:
         text = f"{' and '.join(idle)} changes nothing here: annotations are drawn"
         table.issues.append(Issue("warning", "option-without-effect", text))
@@ -134,9 +132,7 @@ def _role(category: Category, options: ReadOptions) -> int | None:
     return 0 if name in BACKGROUND_NAMES and options.background == "auto" else None
 
 
-def _categories(
-    found: AnnotationSet, attribute: str, folder: MaskFolder, table: _Table
-) -> Iterator[Category]:
+def _categories(found: AnnotationSet, attribute: str, folder: MaskFolder, table: _Table) -> Iterator[Category]:
     """The categories that become classes, in order, with their names."""
     if found.source.format == "coco":
         yield from _without_super_category(found.categories, table)
@@ -154,9 +150,7 @@ def _without_super_category(categories: tuple[Category, ...], table: _Table) -> 
     unused: dict[str, int] = Counter()
     for category in categories:
         if category.id == 0 and not category.used and category.name in parents:
-            table.reasons.append(
-                f"category 0, '{category.name}', is the super-category of others and no class"
-            )
+            table.reasons.append(f"category 0, '{category.name}', is the super-category of others and no class")
             continue
         unused[category.name] += category.used
         yield category
@@ -244,9 +238,7 @@ def _rename(table: _Table, options: ReadOptions) -> None:
         table.issues.append(Issue("warning", "class-names-mismatch", text))
 
 
-def _sample_findings(
-    root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int
-) -> list[Issue]:
+def _sample_findings(root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int) -> list[Issue]:
     """What is told of the set from some masks: how far objects overlap, and whether there are crowds."""
     covered = shared = crowds = drawn_masks = 0
     failed: list[UnreadableMask] = []
@@ -259,9 +251,7 @@ def _sample_findings(
         drawn_masks += 1
         covered, shared, crowds = covered + drawn.covered, shared + drawn.shared, crowds + drawn.crowds
     if not drawn_masks:
-        raise NothingMeasurable(
-            f"{root}: none of the {len(failed)} masks tried can be drawn. First: {failed[0]}"
-        )
+        raise NothingMeasurable(f"{root}: none of the {len(failed)} masks tried can be drawn. First: {failed[0]}")
     issues = []
     if shared:
         text = (
@@ -271,10 +261,6 @@ def _sample_findings(
         issues.append(Issue("info", "objects-overlap", text))
     if crowds:
         text = f"the {drawn_masks} masks looked at hold {crowds} crowd regions: "
-        what = (
-            "objects like others, as asked"
-            if not source.crowd_ignored
-            else "ignored pixels below the objects"
-        )
+        what = "objects like others, as asked" if not source.crowd_ignored else "ignored pixels below the objects"
         issues.append(Issue("info", "crowd-regions", text + what))
     return issues

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from shapeprof.sources.annotations.model import (
+from .model import (
     BAD_RLE,
     NO_SHAPE,
     ONLY_BOX,
@@ -33,12 +33,7 @@ def parse(data: Any, source: str) -> Document:
     if not isinstance(data, dict):
         raise NotThisFormat("it holds no object with 'images', 'annotations' and 'categories'")
     images, annotations, categories = (data.get(key) for key in ("images", "annotations", "categories"))
-    if not (
-        isinstance(images, list)
-        and isinstance(annotations, list)
-        and isinstance(categories, list)
-        and categories
-    ):
+    if not (isinstance(images, list) and isinstance(annotations, list) and isinstance(categories, list) and categories):
         raise NotThisFormat("COCO has lists 'images', 'annotations' and 'categories'")
     if any(isinstance(item, dict) and "segments_info" in item for item in annotations[:8]):
         raise BelongsToMasks("COCO panoptic documents belong to PNG masks: give the folder of those")
@@ -53,9 +48,7 @@ def parse(data: Any, source: str) -> Document:
             continue
         record.regions.append(item)
         used[_id(item.get("category_id"))] += 1
-    document.issues += left_out(
-        "annotations name no image of the document", lost, source, "check their image_id"
-    )
+    document.issues += left_out("annotations name no image of the document", lost, source, "check their image_id")
     _add_categories(document, categories, used, source)
     return document
 
@@ -76,9 +69,7 @@ def _add_images(document: Document, images: list[Any], source: str) -> dict[str,
             continue
         by_id[image_id] = record
     document.issues += left_out("images have no id or no file_name", unnamed, source, "add them")
-    document.issues += left_out(
-        "images have an id or a file_name of another", twice, source, "make them unique"
-    )
+    document.issues += left_out("images have an id or a file_name of another", twice, source, "make them unique")
     return by_id
 
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shapeprof.sources.annotations import coco, labelme, via, yolo
-from shapeprof.sources.annotations.model import BelongsToMasks, Document, NotThisFormat
-from shapeprof.sources.annotations.source import TITLES, Format
+from . import coco, labelme, via, yolo
+from .model import BelongsToMasks, Document, NotThisFormat
+from .source import TITLES, Format
 
 HEAD = 4096  # bytes of a JSON file that must name a key of the format
 CACHED = 64  # documents kept per process: there are few of those that hold many images

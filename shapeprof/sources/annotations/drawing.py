@@ -16,17 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.sources.annotations.model import (
-    BAD_RLE,
-    BadShape,
-    Bitmap,
-    Ellipse,
-    Polygon,
-    Region,
-    RunLength,
-    Shape,
-)
-from shapeprof.sources.annotations.source import IGNORED_CATEGORY
+from .model import BAD_RLE, BadShape, Bitmap, Ellipse, Polygon, Region, RunLength, Shape
+from .source import IGNORED_CATEGORY
 
 OUTSIDE, COVERED = "no pixel centre of the image inside", "nothing left to see under smaller objects"
 AT_ONCE = 1 << 20  # edges and rows looked at in one go: bounds the memory of an outline of any length
@@ -42,9 +33,7 @@ class Drawn:
     """One mask and what was found while it was drawn."""
 
     labels: NDArray[np.uint8] | NDArray[np.uint16]  # (H, W) class ids, 0 for background
-    instances: (
-        NDArray[np.uint16] | NDArray[np.uint32]
-    )  # (H, W) object ids in the order of regions, 0 for none
+    instances: NDArray[np.uint16] | NDArray[np.uint32]  # (H, W) object ids in the order of regions, 0 for none
     problems: Counter[str]  # why regions, or parts of them, were not drawn
     clipped: int  # regions that reach beyond the image
     objects: int  # regions of which pixels are seen
@@ -53,9 +42,7 @@ class Drawn:
     crowds: int  # crowd regions among the regions
 
 
-def draw(
-    regions: Sequence[tuple[Region, int | None]], size: Size, *, most: int, crowd_ignored: bool
-) -> Drawn:
+def draw(regions: Sequence[tuple[Region, int | None]], size: Size, *, most: int, crowd_ignored: bool) -> Drawn:
     """Paint regions, the largest first, so that smaller ones stay visible.
 
     Args:

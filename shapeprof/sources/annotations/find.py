@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from shapeprof.labelmap import Issue
-from shapeprof.sources.annotations.documents import guesses, is_annotation_document, load, recognise
-from shapeprof.sources.annotations.model import BelongsToMasks, Category, Document, NotThisFormat, left_out
-from shapeprof.sources.annotations.places import Images, image_beside, join, parent
-from shapeprof.sources.annotations.resolve import resolve
-from shapeprof.sources.annotations.source import SUFFIXES, TITLES, AnnotationSource, Format
-from shapeprof.sources.annotations.yolo import has_outline
+from shapeprof.issues import Issue
 from shapeprof.sources.listing.folder import MASK_SUFFIXES, NAME_FILES, some
+
+from .documents import guesses, is_annotation_document, load, recognise
+from .model import BelongsToMasks, Category, Document, NotThisFormat, left_out
+from .places import Images, image_beside, join, parent
+from .resolve import resolve
+from .source import SUFFIXES, TITLES, AnnotationSource, Format
+from .yolo import has_outline
 
 _TRIED = 16  # chosen: text files of a folder that are looked at for an outline
 
@@ -32,9 +33,7 @@ class AnnotationSet:
     issues: tuple[Issue, ...] = ()
 
 
-def find_annotations(
-    root: Path, files: list[str], *, listed: bool = True
-) -> tuple[AnnotationSet | None, list[str]]:
+def find_annotations(root: Path, files: list[str], *, listed: bool = True) -> tuple[AnnotationSet | None, list[str]]:
     """(the masks that documents among ``files`` hold, why others are no documents).
 
     ``listed``: whether ``files`` is all that lies below ``root``. Of several formats the one with the most
@@ -141,10 +140,7 @@ def _gathered(root: Path, images: Images, format_: Format, documents: Documents)
         else:
             names[name] = claim
     issues = [
-        replace(issue, path=path)
-        for path, d in documents.items()
-        if isinstance(d, Document)
-        for issue in d.issues
+        replace(issue, path=path) for path, d in documents.items() if isinstance(d, Document) for issue in d.issues
     ]
     issues += left_out(
         "images are in more than one document", twice, "", "give one document alone, or a folder for each"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from shapeprof.errors import InputError, NothingMeasurable
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.sources.listing.folder import (
     MASK_SUFFIXES,
     NAME_FILES,
@@ -22,7 +22,7 @@ from shapeprof.sources.listing.folder import (
 )
 
 if TYPE_CHECKING:
-    from shapeprof.sources.annotations.find import AnnotationSet
+    from .find import AnnotationSet
 
 _SUFFIXES = (".json", ".txt")
 _OF_DOCUMENTS = frozenset({"annotations", "annotation", "labels", "label"})  # folders of documents as often
@@ -36,8 +36,8 @@ def annotated_file(path: Path) -> MaskFolder | None:
     Raises:
         InputError: it looks like one and is none.
     """
-    from shapeprof.sources.annotations.documents import is_annotation_document
-    from shapeprof.sources.annotations.find import find_annotations
+    from .documents import is_annotation_document
+    from .find import find_annotations
 
     if not is_annotation_document(path):
         return None
@@ -74,15 +74,13 @@ def annotated_folder(root: Path, files: list[str], rasters: list[str], asked: bo
         return Look()
     if asked is None and _are_masks(root, rasters):
         return _masks_win(_beside_masks(root, documents), [])
-    from shapeprof.sources.annotations.find import find_annotations, refusals
+    from .find import find_annotations, refusals
 
     found, refused = find_annotations(root, files)
     if found is None:
         if asked:
             why = f": {some(refused)}" if refused else ""
-            raise NothingMeasurable(
-                f"{root}: no annotations in its {len(files)} files{why}; expected {EXPECTED}"
-            )
+            raise NothingMeasurable(f"{root}: no annotations in its {len(files)} files{why}; expected {EXPECTED}")
         return Look(issues=tuple(refusals(refused)), refused=tuple(refused))
     if asked is None and (masks := _masks_left(rasters, found)):
         return _masks_win(list(found.documents), masks)
@@ -128,7 +126,7 @@ def _stem(path: str) -> str:
 
 def _beside_masks(root: Path, documents: list[str]) -> list[str]:
     """The documents that are not read because there are masks: of each folder all, by the first few."""
-    from shapeprof.sources.annotations.find import looks_like_annotations
+    from .find import looks_like_annotations
 
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in documents:
@@ -167,12 +165,5 @@ def _folder(root: Path, files: list[str], found: AnnotationSet) -> MaskFolder:
     why = tuple(codes.get(path, "") for path in others)
     stored = tuple(found.documents)
     return MaskFolder(
-        root,
-        found.names,
-        tuple(issues),
-        tuple(others),
-        len(others),
-        stored=stored,
-        why=why,
-        annotations=found,
+        root, found.names, tuple(issues), tuple(others), len(others), stored=stored, why=why, annotations=found
     )

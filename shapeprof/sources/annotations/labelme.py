@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.annotations.model import (
+
+from .model import (
     BAD_BITMAP,
     FAR,
     NO_AREA,
@@ -49,9 +50,7 @@ def parse(data: Any, source: str) -> Document:
     used = Counter(text_of(shape.get("label")) for shape in shapes)
     document = Document(categories=[Category(name, name, None, "", n) for name, n in sorted(used.items())])
     size = size_of(data.get("imageHeight"), data.get("imageWidth"))
-    document.add(
-        Record(file_name_of(data.get("imagePath")) or PurePosixPath(source).stem, size, data["shapes"])
-    )
+    document.add(Record(file_name_of(data.get("imagePath")) or PurePosixPath(source).stem, size, data["shapes"]))
     return document
 
 

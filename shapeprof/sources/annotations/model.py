@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.sources.listing.folder import some
 
 FAR = 2.0**30  # px; coordinates beyond are no places in an image
@@ -105,13 +105,9 @@ class Document:
 
     records: dict[str, Record] = field(default_factory=dict)  # by file name
     categories: list[Category] = field(default_factory=list)
-    key_of: dict[str, str] = field(
-        default_factory=dict
-    )  # COCO: category id as text to its key, which is its name
+    key_of: dict[str, str] = field(default_factory=dict)  # COCO: category id as text to its key, which is its name
     issues: list[Issue] = field(default_factory=list)
-    by_base: dict[str, str] = field(
-        default_factory=dict
-    )  # last part of a file name that is unique: the file name
+    by_base: dict[str, str] = field(default_factory=dict)  # last part of a file name that is unique: the file name
 
     def add(self, record: Record) -> bool:
         """Keep a record unless there is one of its name."""

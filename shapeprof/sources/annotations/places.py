@@ -35,9 +35,7 @@ def image_folders(folder: str) -> list[str]:
     found = [folder]
     for at in range(len(parts), max(len(parts) - _LEVELS, 0) - 1, -1):
         above, below = parts[:at], parts[at:]
-        found += [
-            start + "/".join(path) for path in ([*above, "images", *below], [*above, "images", *below[1:]])
-        ]
+        found += [start + "/".join(path) for path in ([*above, "images", *below], [*above, "images", *below[1:]])]
         found += [start + "/".join([*above, *below[1:]])] if below else []
     return list(dict.fromkeys(found))
 
@@ -49,9 +47,7 @@ class Images:
         """``files``: all below ``root``; None: they were not listed, and the disk is asked."""
         self._root = root
         self._known: set[str] | None = None if files is None else set()
-        self._by_last: dict[str, list[str]] = defaultdict(
-            list
-        )  # by last part, and by stem with a "/" behind it
+        self._by_last: dict[str, list[str]] = defaultdict(list)  # by last part, and by stem with a "/" behind it
         for path in files or ():
             pure = PurePosixPath(path)
             if pure.suffix.lower() in IMAGE_SUFFIXES and not any(map(is_mask_folder, pure.parts[:-1])):

@@ -7,25 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import Issue
-from shapeprof.sources.annotations import coco, labelme, via, yolo
-from shapeprof.sources.annotations.documents import load
-from shapeprof.sources.annotations.drawing import Drawn, draw
-from shapeprof.sources.annotations.model import (
-    UNKNOWN_CATEGORY,
-    Document,
-    NotThisFormat,
-    Record,
-    Region,
-)
-from shapeprof.sources.annotations.places import image_beside
-from shapeprof.sources.annotations.resolve import resolve
-from shapeprof.sources.annotations.source import AnnotationSource
+from shapeprof.issues import Issue
+
+from . import coco, labelme, via, yolo
+from .documents import load
+from .drawing import Drawn, draw
+from .model import UNKNOWN_CATEGORY, Document, NotThisFormat, Record, Region
+from .places import image_beside
+from .resolve import resolve
+from .source import AnnotationSource
 
 
-def draw_mask(
-    root: Path, name: str, source: AnnotationSource, max_pixels: int
-) -> tuple[Drawn, tuple[Issue, ...]]:
+def draw_mask(root: Path, name: str, source: AnnotationSource, max_pixels: int) -> tuple[Drawn, tuple[Issue, ...]]:
     """Draw the mask of an image, and what is odd about it; raise UnreadableMask when that can't be done.
 
     ``max_pixels``: larger masks are refused.
@@ -77,9 +70,7 @@ def _size(root: Path, name: str, record: Record, where: str) -> tuple[int, int]:
 
     size = record.size
     if size is None:
-        found = next(
-            (found for image in _images(root, name, record, where) if (found := header_size(image))), None
-        )
+        found = next((found for image in _images(root, name, record, where) if (found := header_size(image))), None)
         if found is None:
             text = (
                 f"its size is not in {where}, and no image of that name can be opened beside it or in a folder "
@@ -109,9 +100,7 @@ def size_image(root: Path, name: str, source: AnnotationSource) -> str | None:
     return next((Path(os.path.relpath(image, root)).as_posix() for image in images), None)
 
 
-def _regions(
-    document: Document, record: Record, source: AnnotationSource, size: tuple[int, int]
-) -> list[Region]:
+def _regions(document: Document, record: Record, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
     if source.format == "coco":
         return coco.regions(record, document.key_of)
     if source.format == "via":

@@ -6,10 +6,10 @@ import os
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from shapeprof.sources.annotations.documents import load
-from shapeprof.sources.annotations.model import NotThisFormat
-from shapeprof.sources.annotations.places import join, parent
-from shapeprof.sources.annotations.source import SUFFIXES, AnnotationSource, Format
+from .documents import load
+from .model import NotThisFormat
+from .places import join, parent
+from .source import SUFFIXES, AnnotationSource, Format
 
 
 def resolve(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from shapeprof.sources.annotations.model import (
+from .model import (
     NEGATIVE,
     NO_AREA,
     NO_SHAPE,
@@ -28,14 +28,7 @@ from shapeprof.sources.annotations.model import (
     text_of,
 )
 
-NAMED_SO = (
-    "class",
-    "label",
-    "category",
-    "name",
-    "type",
-    "object",
-)  # preferred among equally frequent attributes
+NAMED_SO = ("class", "label", "category", "name", "type", "object")  # preferred among equally frequent attributes
 
 
 def parse(data: Any, source: str) -> Document:
@@ -59,14 +52,9 @@ def parse(data: Any, source: str) -> Document:
     document.issues += left_out("entries have no filename", bad, source, "add it")
     document.issues += left_out("entries have the filename of another", twice, source, "make them unique")
     counted: Counter[tuple[str, str]] = Counter(
-        pair
-        for record in document.records.values()
-        for region in record.regions
-        for pair in _attributes(region)
+        pair for record in document.records.values() for region in record.regions for pair in _attributes(region)
     )
-    document.categories = [
-        Category(value, value, None, name, n) for (name, value), n in sorted(counted.items())
-    ]
+    document.categories = [Category(value, value, None, name, n) for (name, value), n in sorted(counted.items())]
     return document
 
 

@@ -6,18 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from shapeprof.sources.annotations.model import (
-    NOT_FINITE,
-    ONLY_BOX,
-    BadShape,
-    Category,
-    Document,
-    NotThisFormat,
-    Polygon,
-    Record,
-    Region,
-    points,
-)
+from .model import NOT_FINITE, ONLY_BOX, BadShape, Category, Document, NotThisFormat, Polygon, Record, Region, points
 
 _BOX, _POINTS = 4, 6  # numbers behind the class: of a box, of the smallest outline
 

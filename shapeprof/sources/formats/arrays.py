@@ -18,17 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.formats import matlab
-from shapeprof.sources.formats.decoders import check_pixels, too_large
+
+from . import matlab
+from .decoders import check_pixels, too_large
 
 NPY, ZIP, GZIP = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b"
 MATLAB_7_3 = b"MATLAB 7.3"
 _NIFTI_SIZES = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")  # of the header, 348, in either order of bytes
 _NIFTI_MAGIC = (b"n+1\0", b"ni1\0")
 _HEADER = 352  # bytes of a NIfTI header and its extension flag
-_MASK_KEY = re.compile(
-    r"(.*[._-])?(masks?|labels?|lbl|gt|ground_?truth|seg|segmentations?|annotations?|y)", re.I
-)
+_MASK_KEY = re.compile(r"(.*[._-])?(masks?|labels?|lbl|gt|ground_?truth|seg|segmentations?|annotations?|y)", re.I)
 _IMAGE_KEY = re.compile(r"(.*[._-])?(images?|imgs?|x|rgb|raw|data_x|features?|embeddings?)", re.IGNORECASE)
 
 
@@ -125,9 +124,7 @@ def _npz(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     """The arrays of an NPZ file that may be masks, by name."""
     arrays: dict[str, NDArray[Any]] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = {
-            i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")
-        }
+        entries = {i.filename.removesuffix(".npy"): i for i in archive.infolist() if i.filename.endswith(".npy")}
         for key in mask_keys(list(entries)):
             entry = entries[key]
             if entry.file_size > 8 * limit + 2**16:
@@ -191,9 +188,7 @@ def _nibabel(path: str) -> Any:
     try:
         import nibabel
     except ImportError:
-        text = (
-            "it is a NIfTI volume, which nibabel reads; it is not installed: pip install shapeprof[medical]"
-        )
+        text = "it is a NIfTI volume, which nibabel reads; it is not installed: pip install shapeprof[medical]"
         raise UnreadableMask(path, "needs-nibabel", text) from None
     return nibabel
 
@@ -204,11 +199,7 @@ def _unzipped(data: bytes, path: str, most: int) -> bytes:
         return file.read(most)
 
 
-def _no_matrix(
-    path: str, seen: str, mend: str = "save class ids as a NumPy array or index PNG"
-) -> UnreadableMask:
+def _no_matrix(path: str, seen: str, mend: str = "save class ids as a NumPy array or index PNG") -> UnreadableMask:
     kind = PurePosixPath(path).suffix or "array"
-    text = (
-        f"it holds {seen}; expected a {kind} file of whole numbers on two axes, or of planes of them: {mend}"
-    )
+    text = f"it holds {seen}; expected a {kind} file of whole numbers on two axes, or of planes of them: {mend}"
     return UnreadableMask(path, "wrong-array", text)

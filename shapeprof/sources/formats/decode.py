@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import MAX_PIXELS
 from shapeprof.sources.encoding import Pages
-from shapeprof.sources.formats import png, tiff
-from shapeprof.sources.formats.arrays import is_array_file, plane_names, read_plane
-from shapeprof.sources.formats.decoders import decoding, too_large
-from shapeprof.sources.formats.members import ARRAY_SUFFIXES, split_name
+
+from . import png, tiff
+from .arrays import is_array_file, plane_names, read_plane
+from .decoders import decoding, too_large
+from .members import ARRAY_SUFFIXES, split_name
 
 JOINED = ("one-hot", "exclusive")  # what "pages" says of planes that become one mask
-MAX_ODD = (
-    0.05  # chosen: share of pixels with several planes set (or none) beyond which a joined mask is refused
-)
+MAX_ODD = 0.05  # chosen: share of pixels with several planes set (or none) beyond which a joined mask is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,7 @@ def _joined(planes: list[Raster], path: str, pages: Pages) -> Raster:
     """Planes of one class each as one map: the number of the plane (from 1 where "exclusive", 0 where none is set)."""
     first = planes[0].values
     if any(plane.values.shape != first.shape or plane.is_colour for plane in planes):
-        raise UnreadableMask(
-            path, "does-not-fit", "its planes differ in size or have colours; export it again"
-        )
+        raise UnreadableMask(path, "does-not-fit", "its planes differ in size or have colours; export it again")
     masks = [plane.values != 0 for plane in planes]
     count = np.sum(masks, axis=0, dtype=np.int32)
     odd = count != 1 if pages == "one-hot" else count > 1
@@ -155,9 +152,7 @@ def _decode_png(data: bytes, path: str, limit: int) -> Raster:
         text = f"OpenCV can't hold its {file.width} x {file.height} pixels, or reads no such PNG; split it into tiles"
         raise UnreadableMask(path, "too-large", text) from None
     if values is None or values.shape[:2] != (file.height, file.width):
-        raise UnreadableMask(
-            path, "damaged-file", "its compressed image data can't be decoded; export the file again"
-        )
+        raise UnreadableMask(path, "damaged-file", "its compressed image data can't be decoded; export the file again")
     if file.colour_type == png.PALETTE:
         if file.depth < 8:  # OpenCV stretches small samples to 0..255; an index is the sample itself
             values = values // (255 // (2**file.depth - 1))
@@ -212,8 +207,7 @@ def _wrong_channels(path: str, seen: str) -> UnreadableMask:
     return UnreadableMask(
         path,
         "wrong-channels",
-        f"it has {seen}; a mask has one channel of class ids, a palette, or 8-bit RGB colours: "
-        "export it as index PNG",
+        f"it has {seen}; a mask has one channel of class ids, a palette, or 8-bit RGB colours: export it as index PNG",
     )
 
 
@@ -247,9 +241,7 @@ def _to_page(image: Any, data: bytes, path: str, member: str, limit: int) -> Non
     if member not in names:
         if not member:
             raise tiff.several_pages(path, len(names))
-        raise UnreadableMask(
-            path, "no-such-member", f"it has no page '{member}'; expected one of {len(names)}"
-        )
+        raise UnreadableMask(path, "no-such-member", f"it has no page '{member}'; expected one of {len(names)}")
     if member and not tiff.is_odd(image):
         image.seek(int(member))
         check_size(image.width, image.height, path, limit)

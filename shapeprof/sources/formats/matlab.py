@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.sources.formats.decoders import check_pixels
+from .decoders import check_pixels
 
 MAGIC = b"MATLAB 5.0"
 _HEADER = 128  # bytes; the last two say the order of bytes
@@ -66,13 +66,7 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
 
 
 def _collect(
-    body: memoryview,
-    order: str,
-    prefix: str,
-    found: dict[str, NDArray[np.generic]],
-    path: str,
-    limit: int,
-    depth: int,
+    body: memoryview, order: str, prefix: str, found: dict[str, NDArray[np.generic]], path: str, limit: int, depth: int
 ) -> None:
     """Add the matrix in ``body``, or the matrices in the fields of a struct."""
     if not body:

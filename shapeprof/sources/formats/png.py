@@ -76,9 +76,7 @@ def parse_png(data: bytes, path: str) -> PngFile:
     width, height, depth, colour_type, *methods = _HEADER.unpack(header)
     plain = header_at == len(SIGNATURE) and data[12:16] == b"IHDR" and methods == [0, 0, 0]
     bare = simple and not palette
-    return PngFile(
-        width, height, depth, colour_type, _packed(palette), plain, data, header, tuple(image), bare
-    )
+    return PngFile(width, height, depth, colour_type, _packed(palette), plain, data, header, tuple(image), bare)
 
 
 def png_size(data: bytes) -> tuple[int, int]:

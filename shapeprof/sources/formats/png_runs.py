@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.kernel import grown, kernel
+from shapeprof.jit import grown, kernel
 from shapeprof.labelmap import MAX_PIXELS
-from shapeprof.sources.formats.png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
+
+from .png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
 
 MAX_SIDE = 10**6  # the most that libpng, which decodes the pixels, reads
 PIECE = 2**20  # chosen: bytes inflated at a time, and at least a row
@@ -100,9 +101,7 @@ def decode_png_runs(data: bytes, path: str, limit: int = MAX_PIXELS) -> RasterRu
         return None
     start, value = start[: row[height]].copy(), value[: row[height]].copy()
     if bits < 8:
-        step = (
-            1 if file.colour_type == PALETTE else 255 // (2**bits - 1)
-        )  # grey samples are stretched to 0..255
+        step = 1 if file.colour_type == PALETTE else 255 // (2**bits - 1)  # grey samples are stretched to 0..255
         row, start, value = _split(row, start, value, width, bits, step)
     palette = file.palette if file.colour_type == PALETTE else None
     return RasterRuns((height, width), row, start, value, max(bits, 8), palette)

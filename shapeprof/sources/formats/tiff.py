@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.sources.formats.arrays import planes_of
-from shapeprof.sources.formats.decoders import check_pixels
+
+from .arrays import planes_of
+from .decoders import check_pixels
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 10_000  # chosen: of one file

@@ -86,9 +86,7 @@ def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
         stem = pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)
         # 001/road.png shows the image 001
         return (
-            pure.parent / (stem + pure.suffix)
-            if stem
-            else pure.parent.with_name(pure.parent.name + pure.suffix)
+            pure.parent / (stem + pure.suffix) if stem else pure.parent.with_name(pure.parent.name + pure.suffix)
         ).as_posix()
     at = len(pure.parts) - 2 - pure.parts[-2::-1].index(part)
     return "/".join([*pure.parts[:at], *pure.parts[at + 1 :]])
@@ -189,12 +187,7 @@ def _shows_different_things(folder: MaskFolder, parts: Parts) -> bool:
             except UnreadableMask:
                 continue
             masks.append(values.max(axis=2) > 0 if values.ndim == 3 else values > 0)
-        pairs = [
-            (a, b)
-            for i, a in enumerate(masks)
-            for b in masks[i + 1 :]
-            if a.shape == b.shape and (a | b).any()
-        ]
+        pairs = [(a, b) for i, a in enumerate(masks) for b in masks[i + 1 :] if a.shape == b.shape and (a | b).any()]
         if pairs:
             most.append(max(float(np.sum(a & b) / np.sum(a | b)) for a, b in pairs))
     return not most or median(most) <= _SAME

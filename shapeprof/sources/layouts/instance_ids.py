@@ -34,11 +34,7 @@ def numbered_classes(seen: list[Observation]) -> tuple[int, ...]:
         for raw in observation.pixels:
             numbers.setdefault(raw // DIVISOR, []).append(raw % DIVISOR)
         small = numbers.pop(0, [])
-        if (
-            len(small) > MAX_UNNUMBERED
-            or max(small, default=0) > MAX_CLASS
-            or max(numbers, default=0) > MAX_CLASS
-        ):
+        if len(small) > MAX_UNNUMBERED or max(small, default=0) > MAX_CLASS or max(numbers, default=0) > MAX_CLASS:
             return ()
         if numbers:
             large += 1
@@ -48,9 +44,7 @@ def numbered_classes(seen: list[Observation]) -> tuple[int, ...]:
     return tuple(sorted(things)) if several and regular >= _NUMBERED * large else ()
 
 
-def draft_numbered(
-    draft: Draft, seen: list[Observation], things: tuple[int, ...], options: ReadOptions
-) -> None:
+def draft_numbered(draft: Draft, seen: list[Observation], things: tuple[int, ...], options: ReadOptions) -> None:
     """Make ``draft`` one of classes with numbered objects."""
     ids = {raw // DIVISOR if raw >= DIVISOR else raw for observation in seen for raw in observation.pixels}
     ignored = {255} & ids if options.ignore_index == "auto" else set(options.ignored)

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from shapeprof.errors import UsageError
-from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.issues import Issue
+from shapeprof.labelmap import ClassTable
 from shapeprof.sources.encoding import Encoding, Layout, ReadOptions
-from shapeprof.sources.layouts.class_names import Parts, parts_of, says_classes, without_part
-from shapeprof.sources.layouts.objects import SURE, holds_objects, merged_folder, object_folders
 from shapeprof.sources.listing.folder import MaskFolder, some
+
+from .class_names import Parts, parts_of, says_classes, without_part
+from .objects import SURE, holds_objects, merged_folder, object_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
             f"({some(folder.files)}); expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
-        raise UsageError(
-            f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image"
-        )
+        raise UsageError(f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image")
     sure = holds_objects(folder) if asked == "auto" and options.instances is not False else 0.0
     if asked == "objects" or sure >= SURE:
         return _by_object(folder, asked == "objects")
@@ -62,7 +62,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
     if encoding.pages == "stack":
-        from shapeprof.sources.layouts.pages import unfolded
+        from .pages import unfolded
 
         return unfolded(folder, encoding)
     if encoding.layout == "objects":
@@ -70,9 +70,7 @@ def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     if encoding.layout in ("files", "panoptic"):
         return folder
     parts = dict(encoding.part_ids)
-    return replace(
-        folder, image_names=tuple(without_part(path, encoding.layout, parts) for path in folder.files)
-    )
+    return replace(folder, image_names=tuple(without_part(path, encoding.layout, parts) for path in folder.files))
 
 
 @lru_cache(maxsize=8)

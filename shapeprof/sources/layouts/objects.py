@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import Issue, LabelMap
+from shapeprof.issues import Issue
+from shapeprof.labelmap import LabelMap
 from shapeprof.sources.encoding import Encoding
 from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, is_image_folder, is_mask_folder, some
 from shapeprof.sources.listing.words import SPLITS
@@ -58,9 +59,7 @@ def holds_objects(folder: MaskFolder) -> float:
 def _says_part(name: str) -> bool:
     """Whether a folder is named for a part of a data set: ``train``, ``val/masks``."""
     parts = PurePosixPath(name).parts
-    return all(
-        part.lower() in {*SPLITS, "dev"} or is_mask_folder(part) or is_image_folder(part) for part in parts
-    )
+    return all(part.lower() in {*SPLITS, "dev"} or is_mask_folder(part) or is_image_folder(part) for part in parts)
 
 
 def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
@@ -128,9 +127,7 @@ def object_files(root: Path, name: str) -> list[str]:
         text = f"the folder of its objects can't be listed ({error.strerror}); check its permissions"
         raise UnreadableMask(name, "not-readable", text) from None
     suffixes = {file: PurePosixPath(file).suffix.lower() for file in found}
-    return sorted(
-        f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES
-    )
+    return sorted(f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES)
 
 
 def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
@@ -144,8 +141,9 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
     """
     import numpy as np
 
-    from shapeprof.sources.layouts.layout import plain
     from shapeprof.sources.masks import label_map_of
+
+    from .layout import plain
 
     single = plain(encoding)
     files = object_files(root, name)

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask, UsageError
-from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.issues import Issue
+from shapeprof.labelmap import ClassTable
 from shapeprof.sources.encoding import Encoding, Pages, ReadOptions
 from shapeprof.sources.formats.decode import decode, members
 from shapeprof.sources.formats.members import CONTAINER_SUFFIXES, member_name, split_name
-from shapeprof.sources.layouts.layout import LaidOut
 from shapeprof.sources.listing.folder import MaskFolder
 from shapeprof.sources.values.survey import read_bytes, sample_order
+
+from .layout import LaidOut
 
 # All chosen. Few planes that are alike in number and kind in several files are classes; see ``_relation``.
 FILES = 8  # looked at
@@ -59,24 +61,16 @@ def decide_pages(folder: MaskFolder, options: ReadOptions) -> PagesFound:
         return PagesFound()
     relation, why = _asked_or_found(folder, several, options)
     first = next(iter(several))
-    what = (
-        f"{len(several)} of {len(looked)} files looked at hold several pages ({first}: {len(several[first])})"
-    )
+    what = f"{len(several)} of {len(looked)} files looked at hold several pages ({first}: {len(several[first])})"
     if relation in ("one-hot", "exclusive"):
-        ids = (
-            "the class id is the page's number, from 0"
-            if relation == "one-hot"
-            else "page 0 is class 1, and so on"
-        )
+        ids = "the class id is the page's number, from 0" if relation == "one-hot" else "page 0 is class 1, and so on"
         text = f"{what}; {why}, so the pages are joined: {ids} (--pages stack says that they are masks)"
         pages: Pages = "one-hot" if relation == "one-hot" else "exclusive"
         return PagesFound(pages, reasons=(text,), issues=(Issue("info", "pages-joined", text),))
     share = max(PER_FILE, -(-64 // len(files)))
     order = sample_order(files)[: max(FILES, 64 // PER_FILE)]
     rest = sample_order(path for path in folder.files if path not in set(files))
-    sample = [
-        name for path in order for name in sample_order(_names(folder, path, options.max_pixels))[:share]
-    ]
+    sample = [name for path in order for name in sample_order(_names(folder, path, options.max_pixels))[:share]]
     if relation == "classes":
         text = (
             f"{what}; {why}, so each page is read as a binary mask of its own class, under names such as "
@@ -90,9 +84,7 @@ def decide_pages(folder: MaskFolder, options: ReadOptions) -> PagesFound:
         f"{member_name(first, several[first][0])} (--pages classes says otherwise). Pages of one file are no "
         "independent samples: --group '^(.*)#' holds them together"
     )
-    return PagesFound(
-        "stack", (*sample, *rest), reasons=(text,), issues=(Issue("info", "pages-are-masks", text),)
-    )
+    return PagesFound("stack", (*sample, *rest), reasons=(text,), issues=(Issue("info", "pages-are-masks", text),))
 
 
 def class_pages(found: PagesFound, options: ReadOptions) -> LaidOut:
@@ -129,9 +121,7 @@ def _members(folder: MaskFolder, path: str, limit: int) -> tuple[str, ...]:
         return ("",)
 
 
-def _asked_or_found(
-    folder: MaskFolder, several: dict[str, tuple[str, ...]], options: ReadOptions
-) -> tuple[str, str]:
+def _asked_or_found(folder: MaskFolder, several: dict[str, tuple[str, ...]], options: ReadOptions) -> tuple[str, str]:
     """("stack", "classes", "one-hot" or "exclusive"; why)."""
     if options.pages == "stack":
         return "stack", "as asked"
@@ -150,9 +140,7 @@ def _asked_or_found(
     planes = [found for found in read if found is not None]
     if len(planes) < len(read) or not planes:
         if options.pages == "classes":
-            raise UsageError(
-                "--pages classes: the pages hold more than two values each; expected one class per page"
-            )
+            raise UsageError("--pages classes: the pages hold more than two values each; expected one class per page")
         return "stack", "they are not binary"
     return _relation(planes, asked=options.pages == "classes")
 
@@ -173,10 +161,7 @@ def _relation(files: list[Planes], *, asked: bool) -> tuple[str, str]:
     if agree and exclusive:
         return "exclusive", "they are binary, equally many, and exclude each other"
     if asked or (agree and len(files[0]) <= MOST_OVERLAPPING):
-        return (
-            "classes",
-            "as asked" if asked else "they are binary, equally many, few, and differ from each other",
-        )
+        return ("classes", "as asked" if asked else "they are binary, equally many, few, and differ from each other")
     if len(files) == 1:
         return "stack", "there is one such file, and it does not show that they are classes"
     return "stack", "neighbours are alike, as slices are" if not unlike else "they are many and overlap"

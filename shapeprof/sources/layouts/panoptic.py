@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import InputError, UnreadableMask
-from shapeprof.labelmap import ClassTable, Issue, LabelMap
+from shapeprof.issues import Issue
+from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.formats.decode import decode, pack
 from shapeprof.sources.listing.folder import MaskFolder
@@ -32,9 +33,7 @@ class Segments:
     """What a panoptic JSON file says."""
 
     names: dict[int, str]  # category id to name, of the categories that a segment has
-    by_file: dict[
-        str, NDArray[np.int64]
-    ]  # mask file to (N, 2) segment ids, sorted, and category ids or _CROWD
+    by_file: dict[str, NDArray[np.int64]]  # mask file to (N, 2) segment ids, sorted, and category ids or _CROWD
 
 
 def panoptic_encoding(folder: MaskFolder, seen: list[Observation], options: ReadOptions) -> Encoding | None:
@@ -97,9 +96,7 @@ def read_panoptic(root: Path, path: str, encoding: Encoding) -> tuple[LabelMap, 
         )
         issues = (Issue("warning", "unlisted-segment", text, path),)
     instances = found.astype(np.uint32)[which].reshape(labels.shape)
-    return LabelMap(
-        labels, encoding.classes, path, np.where(labels == ignored, 0, instances), digest_of(data)
-    ), issues
+    return LabelMap(labels, encoding.classes, path, np.where(labels == ignored, 0, instances), digest_of(data)), issues
 
 
 def _ids(values: NDArray[Any]) -> NDArray[Any]:
@@ -114,9 +111,7 @@ def _documents(folder: MaskFolder) -> list[Path]:
     """JSON files with segments: in the folder, beside it, and in ``annotations`` folders there."""
     root = folder.root.resolve()
     inside = [root / path for path in folder.others if path.lower().endswith(".json")]
-    around = [
-        place for above in (root.parent, root.parent.parent) for place in (above, above / "annotations")
-    ]
+    around = [place for above in (root.parent, root.parent.parent) for place in (above, above / "annotations")]
     beside = [path for place in around if place.is_dir() for path in sorted(place.glob("*.json"))]
     return [path for path in dict.fromkeys([*inside, *beside]) if _has_segments(path)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from shapeprof.sources.listing.folder import is_image_folder, is_mask_folder, is_mask_word
+from .folder import is_image_folder, is_mask_folder, is_mask_word
 
 _LOOKED_AT = 2000  # chosen: masks whose names are compared to find candidates
 _CANDIDATES = 12  # chosen: the most frequent ones that are tried on all names
@@ -104,10 +104,7 @@ def _endings(masks: list[str], images: list[str]) -> Counter[tuple[str, str]]:
 def _is_ending(mask: str, image: str) -> bool:
     """Whether both may be affixes: words set apart, not the rest of a number or of a name."""
     words = (part for part in (mask, image) if part)
-    return all(
-        is_mask_word(word) or (not word[0].isalnum() and any(char.isalpha() for char in word))
-        for word in words
-    )
+    return all(is_mask_word(word) or (not word[0].isalnum() and any(char.isalpha() for char in word)) for word in words)
 
 
 def _common(first: str, second: str) -> int:

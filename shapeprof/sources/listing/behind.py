@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from shapeprof.sources.formats.members import split_name
-from shapeprof.sources.listing.folder import MaskFolder
+
+from .folder import MaskFolder
 
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from posixpath import splitext
 from typing import Literal
 
-from shapeprof.sources.listing.words import IMAGES, MASKS, SPLITS
+from .words import IMAGES, MASKS, SPLITS
 
 MATCHED = 0.9  # chosen: share of masks that need an image of their name before images are set aside
 _LEAST = 0.5  # chosen: share of files without a word that masks must explain

@@ -15,12 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from shapeprof.errors import InputError, NothingMeasurable, UsageError
-from shapeprof.labelmap import Issue, Severity
+from shapeprof.issues import Issue, Severity
 from shapeprof.sources.encoding import ReadOptions
 from shapeprof.sources.formats.members import ARRAY_SUFFIXES
-from shapeprof.sources.listing import words
-from shapeprof.sources.listing.companions import images_by_words
-from shapeprof.sources.listing.forms import one_form
+
+from . import words
+from .companions import images_by_words
+from .forms import one_form
 
 if TYPE_CHECKING:
     from shapeprof.sources.annotations.find import AnnotationSet
@@ -44,9 +45,7 @@ _MASK_WORD = re.compile(rf"[ ._-]?{_ANY_MASK}[a-z0-9 ._-]{{0,12}}", re.IGNORECAS
 _MASK_FOLDER = re.compile(
     rf"{_ANY_MASK}(ids|tr|ts|[ _-]?png|[ _-]index)?|segmentationclass(png)?|gtfine|gtcoarse", re.IGNORECASE
 )
-_IMAGE_FOLDER = re.compile(
-    rf"({'|'.join(words.IMAGES)})|images?(tr|ts)|jpegimages|leftimg8bit", re.IGNORECASE
-)
+_IMAGE_FOLDER = re.compile(rf"({'|'.join(words.IMAGES)})|images?(tr|ts)|jpegimages|leftimg8bit", re.IGNORECASE)
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
 _TABLES = frozenset({".csv", ".tsv", ".yaml", ".yml", ".md", ".toml", ".html", ".pdf"})
 _SYSTEM = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
@@ -62,13 +61,9 @@ class MaskFolder:
     issues: tuple[Issue, ...] = ()
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
-    stored: tuple[str, ...] = field(
-        default=(), repr=False
-    )  # files behind the names, sorted; default: ``files``
+    stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names, sorted; default: ``files``
     why: tuple[str, ...] = field(default=(), repr=False)  # of each of ``others``: the code of its finding
-    image_names: tuple[str, ...] = field(
-        default=(), repr=False
-    )  # path to pair each name by; default: ``files``
+    image_names: tuple[str, ...] = field(default=(), repr=False)  # path to pair each name by; default: ``files``
     annotations: AnnotationSet | None = field(default=None, repr=False)  # what ``files`` are to be drawn from
 
     def __post_init__(self) -> None:
@@ -95,16 +90,15 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
         UsageError: a pattern for a list.
     """
     from shapeprof.sources.annotations.folders import EXPECTED, annotated_file, annotated_folder
-    from shapeprof.sources.listing.lists import is_list, listed_masks
+
+    from .lists import is_list, listed_masks
 
     options = options or ReadOptions()
     if root.is_file() and options.annotations is not False and (drawn := annotated_file(root)):
         return drawn
     if is_list(root):
         if options is not None and options.pattern:
-            raise UsageError(
-                f"--pattern {options.pattern}: the list {root} already says which files are masks"
-            )
+            raise UsageError(f"--pattern {options.pattern}: the list {root} already says which files are masks")
         return listed_masks(root)
     files, hidden, broken, closed = list_files(root)
     if not files and not closed:
@@ -127,9 +121,7 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
             f"expected {_formats()}, or {EXPECTED}"
         )
     told = dict.fromkeys(look.beside, "annotations-beside-masks")
-    masks, left, issues = (
-        _by_pattern(masks, root, options.pattern) if options.pattern else _without_companions(masks)
-    )
+    masks, left, issues = _by_pattern(masks, root, options.pattern) if options.pattern else _without_companions(masks)
     codes, findings = other_findings([path for path in others if path not in told])
     left |= told | codes
     issues += [*look.issues, *findings, *skips]
@@ -271,9 +263,7 @@ def _without_companions(files: list[str]) -> tuple[list[str], dict[str, str], li
         )
         issues.append(Issue("warning", "beside-masks", text))
     left = dict.fromkeys(beside, "beside-masks")
-    left |= dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(
-        images, "images-among-masks"
-    )
+    left |= dict.fromkeys(set(files) - set(chosen), "other-forms") | dict.fromkeys(images, "images-among-masks")
     return masks, left, [*([issue] if issue else []), *issues]
 
 
@@ -319,11 +309,7 @@ def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
 def _by_words(files: list[str]) -> tuple[list[str], list[str], str]:
     """Tell images from masks by words in names: ``a_sat.jpg`` beside ``a_mask.png``."""
     masks, images = images_by_words(files)
-    return (
-        (masks, images, "a word tells the masks, and each has an image of its name")
-        if images
-        else (files, [], "")
-    )
+    return (masks, images, "a word tells the masks, and each has an image of its name") if images else (files, [], "")
 
 
 def _by_suffix(files: list[str]) -> tuple[list[str], list[str], str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from posixpath import splitext
 
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 
 SHARED = 0.9  # chosen: share of a form's files that must be there in a better form to be set aside
 _PLAIN, _NAMED, _UNNAMED, _OBJECTS, _PREVIEW = 1, 2, 3, 5, 9  # ranks; the smallest is read

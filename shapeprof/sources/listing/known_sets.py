@@ -6,7 +6,8 @@ import re
 from pathlib import PurePosixPath
 
 from shapeprof.errors import InputError
-from shapeprof.sources.listing.folder import MaskFolder, some
+
+from .folder import MaskFolder, some
 
 # cityscapesScripts, helpers/labels.py: names by id, and by train id.
 CITYSCAPES = (
@@ -33,16 +34,10 @@ def known_names(folder: MaskFolder, top: int) -> tuple[str, tuple[str, ...]] | N
     ``top``: the largest class id that the masks hold, 255 excepted; more than the set has means another set.
     """
     stems = [PurePosixPath(path).stem for path in folder.files]
-    in_voc = "segmentationclass" in {
-        part.lower() for part in (*folder.root.resolve().parts, *_folders(folder))
-    }
+    in_voc = "segmentationclass" in {part.lower() for part in (*folder.root.resolve().parts, *_folders(folder))}
     for is_it, source, names in (
         (all(re.search(r"_(label|instance)Ids$", stem) for stem in stems), "Cityscapes", CITYSCAPES),
-        (
-            all(re.search(r"_(label|instance)TrainIds$", stem) for stem in stems),
-            "Cityscapes",
-            CITYSCAPES_TRAIN,
-        ),
+        (all(re.search(r"_(label|instance)TrainIds$", stem) for stem in stems), "Cityscapes", CITYSCAPES_TRAIN),
         (in_voc and all(re.fullmatch(r"\d{4}_\d{6}", stem) for stem in stems), "PASCAL VOC", PASCAL_VOC),
     ):
         if is_it and top < len(names):

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from shapeprof.errors import InputError, NothingMeasurable
-from shapeprof.labelmap import Issue
-from shapeprof.sources.listing.folder import MaskFolder, some
+from shapeprof.issues import Issue
+
+from .folder import MaskFolder, some
 
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 

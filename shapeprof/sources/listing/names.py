@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from shapeprof.errors import InputError
-from shapeprof.labelmap import Issue
-from shapeprof.sources.listing.folder import NAME_FILES, MaskFolder, some
+from shapeprof.issues import Issue
+
+from .folder import NAME_FILES, MaskFolder, some
 
 _LEVELS_ABOVE = 2  # dataset/train/masks finds dataset/classes.txt
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")

@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
-from shapeprof.labelmap import Issue
-from shapeprof.sources.listing.affixes import Affixes, Key, learn_affixes
-from shapeprof.sources.listing.companions import WithoutWords
-from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, list_files, some
-from shapeprof.sources.listing.words import SPLITS
+from shapeprof.issues import Issue
+
+from .affixes import Affixes, Key, learn_affixes
+from .companions import WithoutWords
+from .folder import MASK_SUFFIXES, MaskFolder, list_files, some
+from .words import SPLITS
 
 IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
 
@@ -69,13 +70,7 @@ def pair(
     pairs = [_placed(item, group) for item in pairs]
     issues += _group_findings(pairs, group_pattern)
     return Pairing(
-        tuple(pairs),
-        tuple(issues),
-        str(names),
-        tuple(alone),
-        tuple(left),
-        tuple(ambiguous),
-        tuple(mismatched),
+        tuple(pairs), tuple(issues), str(names), tuple(alone), tuple(left), tuple(ambiguous), tuple(mismatched)
     )
 
 
@@ -133,16 +128,11 @@ def _nothing_matches(masks: MaskFolder, images_root: Path, images: list[str]) ->
     )
 
 
-def _loose_ends(
-    ambiguous: list[tuple[str, tuple[str, ...]]], alone: list[str], left: list[str]
-) -> list[Issue]:
+def _loose_ends(ambiguous: list[tuple[str, tuple[str, ...]]], alone: list[str], left: list[str]) -> list[Issue]:
     issues = []
     if ambiguous:
         examples = some([f"{path} ({', '.join(found[:3])})" for path, found in ambiguous])
-        text = (
-            f"{len(ambiguous)} masks have no single image: {examples}. They are left out; give each its "
-            "own name"
-        )
+        text = f"{len(ambiguous)} masks have no single image: {examples}. They are left out; give each its own name"
         issues.append(Issue("warning", "ambiguous-pairs", text))
     if alone:
         text = f"{len(alone)} masks have no image: {some(alone)}. They are measured, but can't be trained on"
@@ -153,9 +143,7 @@ def _loose_ends(
     return issues
 
 
-def _same_size(
-    pairs: list[Pair], masks: MaskFolder, images_root: Path
-) -> tuple[list[Pair], list[Pair], list[Issue]]:
+def _same_size(pairs: list[Pair], masks: MaskFolder, images_root: Path) -> tuple[list[Pair], list[Pair], list[Issue]]:
     """(pairs of one size, pairs that differ, findings)."""
     good, bad, texts, broken = [], [], [], []
     for item in pairs:
@@ -179,10 +167,7 @@ def _same_size(
         )
         issues.append(Issue("warning", "size-mismatch", text))
     if broken:
-        text = (
-            f"{len(broken)} images can't be opened: {some(broken)}. Their pairs are left out; export them "
-            "again"
-        )
+        text = f"{len(broken)} images can't be opened: {some(broken)}. Their pairs are left out; export them again"
         issues.append(Issue("warning", "unreadable-image", text))
     return good, bad, issues
 

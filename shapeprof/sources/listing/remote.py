@@ -39,7 +39,7 @@ def fetched(url: str, progress: Progress | None = None) -> Path:
         raise InputError(
             f"{url}: reading from a URL needs fsspec; pip install 'shapeprof[remote]', or copy the masks here"
         ) from None
-    from shapeprof.kernel import cache_folder
+    from shapeprof.cache import cache_folder
 
     chained = url
     archive = _ARCHIVES.get(PurePosixPath(url.split("?")[0]).suffix.lower())
@@ -49,25 +49,19 @@ def fetched(url: str, progress: Progress | None = None) -> Path:
         system, base = fsspec.core.url_to_fs(chained)
         listed = system.find(base, detail=True)
     except ImportError as error:
-        raise InputError(
-            f"{url}: {error}; install what this kind of URL needs, or copy the masks here"
-        ) from None
+        raise InputError(f"{url}: {error}; install what this kind of URL needs, or copy the masks here") from None
     except Exception as error:
         raise _unreachable(url, error) from error
     wanted = {_relative(url, path, base): (path, _version(info)) for path, info in sorted(listed.items())}
     if not wanted:
-        raise InputError(
-            f"{url}: there is no file; expected a folder or an archive of mask images. Check the URL"
-        )
+        raise InputError(f"{url}: there is no file; expected a folder or an archive of mask images. Check the URL")
     name = re.sub(r"[^\w.-]+", "_", PurePosixPath(base or url.split("?")[0]).name)[-60:] or "masks"
-    place = cache_folder().parent / "remote" / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / name
+    place = cache_folder() / "remote" / hashlib.blake2b(url.encode(), digest_size=8).hexdigest() / name
     _bring(url, system, wanted, place, progress)
     return place
 
 
-def _bring(
-    url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Path, progress: Progress | None
-) -> None:
+def _bring(url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Path, progress: Progress | None) -> None:
     """Make ``place`` hold the wanted files: relative path to (path there, version)."""
     manifest = place.parent / "manifest.json"
     known = _kept(manifest)
@@ -111,17 +105,13 @@ def _relative(url: str, path: str, base: str) -> str:
     relative = relative or PurePosixPath(whole).name
     parts = relative.split("/")
     if ".." in parts or "\\" in relative or "\0" in relative or path.startswith("//"):
-        raise InputError(
-            f"{url}: it holds the path {path!r}, which leads out of its folder; nothing was fetched"
-        )
+        raise InputError(f"{url}: it holds the path {path!r}, which leads out of its folder; nothing was fetched")
     return relative
 
 
 def _version(info: dict[str, Any]) -> str:
     """What changes when a file does, as far as its file system tells."""
-    return (
-        f"{info.get('size')} {next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), '')}"
-    )
+    return f"{info.get('size')} {next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), '')}"
 
 
 def _unreachable(url: str, error: Exception) -> InputError:

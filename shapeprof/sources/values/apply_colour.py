@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.formats.decode import Raster, pack
 from shapeprof.sources.listing.folder import some
-from shapeprof.sources.values.colour import SNAP_DISTANCE
-from shapeprof.sources.values.survey import observe
+
+from .colour import SNAP_DISTANCE
+from .survey import observe
 
 MAX_STRAY = 0.5  # chosen: share of pixels without a class beyond which a mask is refused
 _IGNORE, _UNSEEN = 255, 254  # at most 250 colours are classes, so uint8 holds both
@@ -86,8 +87,7 @@ def _value_colours(raster: Raster, path: str) -> NDArray[Any]:
         raise UnreadableMask(
             path,
             "does-not-fit",
-            f"it holds {raster.values.dtype} values, where the other masks have colours; export it as "
-            "they were",
+            f"it holds {raster.values.dtype} values, where the other masks have colours; export it as they were",
         )
     if raster.palette is None:
         return np.arange(256) * 0x010101
@@ -115,8 +115,7 @@ def _refused(raster: Raster, encoding: Encoding, path: str) -> UnreadableMask:
     seen = observe(path, raster)
     if seen.is_photo:
         text = (
-            f"it looks like a photograph: {seen.distinct} colours; expected a mask of the colours "
-            f"{_legend(encoding)}"
+            f"it looks like a photograph: {seen.distinct} colours; expected a mask of the colours {_legend(encoding)}"
         )
         return UnreadableMask(path, "looks-like-photo", text)
     text = (

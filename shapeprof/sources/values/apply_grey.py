@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.formats.decode import Raster, equal_channels, pack
 from shapeprof.sources.listing.folder import some
-from shapeprof.sources.values.grey import between_levels
-from shapeprof.sources.values.survey import is_grey_ramp, observe
+
+from .grey import between_levels
+from .survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
 MAX_STRAY, MAX_STRAY_VALUES = 0.05, 16  # share and number of values that fit nothing, likewise
@@ -159,10 +160,7 @@ def _beyond(values: NDArray[Any], top: int, encoding: Encoding, path: str) -> tu
     if top == 255:
         share = float((values == 255).mean())
         return (_stray_issue(path, [255], share, "If it is a class, pass --ignore-index none"),)
-    text = (
-        f"it holds class id {top}, which none of the masks looked at first held; it counts "
-        "as a class of its own"
-    )
+    text = f"it holds class id {top}, which none of the masks looked at first held; it counts as a class of its own"
     return (Issue("info", "unseen-class", text, path),)
 
 
@@ -178,8 +176,7 @@ def _second_look(
         return labels, _soft_findings(dict(zip(held, counts[held].tolist(), strict=True)), encoding, path)
     if encoding.kind == "binary" and len(strange) == 1 and set(held) <= {0, *strange}:
         text = (
-            f"its foreground is {strange[0]}, where the other masks have {encoding.mapping[-1][0]}; read "
-            "as foreground"
+            f"its foreground is {strange[0]}, where the other masks have {encoding.mapping[-1][0]}; read as foreground"
         )
         return (values > 0).astype(np.uint8), (Issue("warning", "other-foreground", text, path),)
     seen = observe(path, Raster(values))
@@ -190,9 +187,7 @@ def _second_look(
     _refuse_photo(values, path)
     if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange != [255]):
         known = some([str(raw) for raw, _ in encoding.mapping], 8)
-        raise _refused(
-            path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}"
-        )
+        raise _refused(path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}")
     return labels, (_stray_issue(path, strange, share, "Correct the mask, or pass --ignore-index"),)
 
 
@@ -233,9 +228,7 @@ def _wide_labels(
         share = float(unseen.mean())
         if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange[-1] not in (255, 65535)):
             known = some([str(raw) for raw, _ in encoding.mapping], 8)
-            raise _refused(
-                path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}"
-            )
+            raise _refused(path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}")
         issues = (_stray_issue(path, strange, share, "Correct the mask, or pass --ignore-index"),)
     wide = int(ids.max()) >= 255
     dtype, most = (np.uint16, 65535) if wide else (np.uint8, 255)
@@ -246,13 +239,9 @@ def _refuse_photo(values: NDArray[Any], path: str) -> None:
     seen = observe(path, Raster(values))
     if seen.is_photo or seen.is_soft:
         code = "looks-like-photo" if seen.is_photo else "soft-mask"
-        what = (
-            "it looks like a photograph" if seen.is_photo else "its values are blended (anti-aliased or JPEG)"
-        )
+        what = "it looks like a photograph" if seen.is_photo else "its values are blended (anti-aliased or JPEG)"
         raise UnreadableMask(
-            path,
-            code,
-            f"{what}: {seen.distinct} grey values; expected class ids. Export the mask as index PNG",
+            path, code, f"{what}: {seen.distinct} grey values; expected class ids. Export the mask as index PNG"
         )
 
 
@@ -273,8 +262,5 @@ def _refused(path: str, seen: str, expected: str) -> UnreadableMask:
 
 def _stray_issue(path: str, values: list[int], share: float, mend: str) -> Issue:
     shown = some(map(str, values), 4)
-    text = (
-        f"the value {shown} covers {share:.2%} of it and is no class of this set; those pixels are "
-        f"ignored. {mend}"
-    )
+    text = f"the value {shown} covers {share:.2%} of it and is no class of this set; those pixels are ignored. {mend}"
     return Issue("warning", "unseen-value", text, path)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from statistics import median
 
 from shapeprof.errors import NothingMeasurable
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
 from shapeprof.sources.listing.folder import some
-from shapeprof.sources.values.grey import SOFT_LEAST, SOFT_TIMES, Draft
-from shapeprof.sources.values.survey import Observation
+
+from .grey import SOFT_LEAST, SOFT_TIMES, Draft
+from .survey import Observation
 
 MAX_COLOURS = 250  # chosen: more colours than this are no classes
 SNAP_DISTANCE = 24  # chosen: a soft colour this near to one of the legend, in each channel, is it
@@ -52,9 +53,7 @@ def decide_colour(seen: list[Observation], options: ReadOptions) -> Draft:
             "colour is one object, pass --instances; if these are photographs, give the folder of the masks"
         )
     legend = sorted(pixels)
-    why = (
-        f"{len(legend)} colours were found in {len(seen)} files; class ids follow their order, darkest first"
-    )
+    why = f"{len(legend)} colours were found in {len(seen)} files; class ids follow their order, darkest first"
     draft = Draft("colour", {raw: i for i, raw in enumerate(legend)}, reasons=[why])
     draft.issues += _doubtful(seen)
     return draft
@@ -105,9 +104,7 @@ def _soft(pixels: Counter[int], soft: list[Observation], files: int) -> Draft:
         f"their pixels have none of the {len(legend)} colours of the legend; near ones are taken "
         f"to it and the others ({off:.2%}) ignored. Export them as PNG without smoothing"
     )
-    why = (
-        f"{len(legend)} colours stand out ({some(map(hex_colour, legend), 6)}); class ids follow their order"
-    )
+    why = f"{len(legend)} colours stand out ({some(map(hex_colour, legend), 6)}); class ids follow their order"
     mapping = {raw: i for i, raw in enumerate(legend)}
     issue = Issue("warning", "soft-masks", text)
     usual = round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6)

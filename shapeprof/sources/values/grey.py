@@ -10,10 +10,11 @@ from itertools import pairwise
 from statistics import median
 
 from shapeprof.errors import NothingMeasurable
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.sources.encoding import Kind, ReadOptions
 from shapeprof.sources.layouts.instance_ids import draft_numbered, numbered_classes
-from shapeprof.sources.values.survey import SOFT_RUN, Observation
+
+from .survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
 MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart
@@ -24,20 +25,12 @@ MANY_IDS = 24  # values from which ids may be those of objects
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
 SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
 SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
-SNAP_RARE = (
-    0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
-)
+SNAP_RARE = 0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
 SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
 SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is told
-LEAST_BLENDS, BLEND_RUN = (
-    3,
-    3.0,
-)  # values between two that make a set soft, and how much shorter their runs are
+LEAST_BLENDS, BLEND_RUN = (3, 3.0)  # values between two that make a set soft, and how much shorter their runs are
 STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
-SOFT_TIMES, SOFT_LEAST = (
-    3.0,
-    0.02,
-)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
+SOFT_TIMES, SOFT_LEAST = (3.0, 0.02)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
 
 
 @dataclass
@@ -91,11 +84,7 @@ def _maybe_ids(seen: list[Observation], draft: Draft) -> list[Issue]:
     """A warning when values look like ids of objects: many, and nearly each in one file only."""
     files = Counter(raw for observation in seen for raw in observation.pixels)
     once = sum(files[raw] == 1 for raw in draft.mapping)
-    if (
-        draft.kind != "index"
-        or len(draft.mapping) < MANY_IDS
-        or once < INSTANCE_DENSITY * len(draft.mapping) - 1
-    ):
+    if draft.kind != "index" or len(draft.mapping) < MANY_IDS or once < INSTANCE_DENSITY * len(draft.mapping) - 1:
         return []
     text = (
         f"{len(draft.mapping)} values, of which {once} are in only one of the {len(seen)} masks looked at: they look "
@@ -115,9 +104,7 @@ def _two_foregrounds(seen: list[Observation], values: list[int], options: ReadOp
         "read as foreground (--ignore-index 255 says otherwise)"
     )
     why = "the only values are 0 and either 1 or 255: background and one foreground class"
-    return Draft(
-        "binary", {0: 0, 1: 1, 255: 1}, reasons=[why], issues=[Issue("warning", "two-foregrounds", text)]
-    )
+    return Draft("binary", {0: 0, 1: 1, 255: 1}, reasons=[why], issues=[Issue("warning", "two-foregrounds", text)])
 
 
 def shown(values: list[int] | tuple[int, ...], limit: int = 8) -> str:

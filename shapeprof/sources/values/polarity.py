@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask, UsageError
-from shapeprof.labelmap import Issue
+from shapeprof.issues import Issue
 from shapeprof.sources.encoding import Pages, ReadOptions, hex_colour
 from shapeprof.sources.formats.decode import decode, equal_channels
 from shapeprof.sources.listing.folder import MaskFolder
-from shapeprof.sources.values.grey import Draft
-from shapeprof.sources.values.survey import Observation, read_bytes
+
+from .grey import Draft
+from .survey import Observation, read_bytes
 
 # All chosen: what a mask must show to count as inverted, and how many must.
 LOOKED_AT, LEAST_LOOKED_AT, MOST = 32, 3, 0.9
@@ -31,9 +32,7 @@ def invert(draft: Draft, options: ReadOptions) -> ReadOptions:
         raise UsageError("--invert swaps foreground and background; leave out --background, which names it")
     if draft.instances or len(set(draft.mapping.values())) != 2:
         found = "object ids" if draft.instances else f"{len(set(draft.mapping.values()))} classes"
-        raise UsageError(
-            f"--invert: expected masks of two values, found {found}; --background VALUE names it there"
-        )
+        raise UsageError(f"--invert: expected masks of two values, found {found}; --background VALUE names it there")
     low = min(draft.mapping.values())
     draft.mapping = {raw: int(class_id == low) for raw, class_id in draft.mapping.items()}
     if draft.kind in ("index", "grey-multiples"):

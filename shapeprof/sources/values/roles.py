@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from shapeprof.errors import UsageError
-from shapeprof.labelmap import ClassTable, Issue
+from shapeprof.issues import Issue
+from shapeprof.labelmap import ClassTable
 from shapeprof.sources.encoding import ReadOptions, hex_colour
 from shapeprof.sources.listing.folder import MaskFolder, some
 from shapeprof.sources.listing.known_sets import known_names
 from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
-from shapeprof.sources.values.grey import Draft
+
+from .grey import Draft
 
 MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their number
 BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "back ground", "backgrnd", "back"})
@@ -54,9 +56,7 @@ def _count(draft: Draft, names: ClassNames | None) -> int:
         return min(top, MAX_TABLE)
     if draft.instances or draft.kind == "colour":
         return top
-    by_value = [
-        draft.mapping.get(raw, raw if draft.kind in ("index", "palette") else 0) for raw in names.by_value
-    ]
+    by_value = [draft.mapping.get(raw, raw if draft.kind in ("index", "palette") else 0) for raw in names.by_value]
     return max([top, len(names.ordered), *(id_ + 1 for id_ in by_value)])
 
 
@@ -98,9 +98,7 @@ def _report_fit(draft: Draft, names: ClassNames, given: dict[int, str]) -> None:
         unused = len(set(names.by_colour) - set(draft.mapping))
         shown = [hex_colour(raw) for raw in unnamed]
     else:
-        unused = (
-            0 if names.by_colour else max(0, len(names.ordered) - max(draft.mapping.values(), default=0) - 1)
-        )
+        unused = 0 if names.by_colour else max(0, len(names.ordered) - max(draft.mapping.values(), default=0) - 1)
         shown = [str(raw) for raw in unnamed]
     if not unnamed and not (unused and draft.kind == "colour"):
         draft.reasons.append(f"class names are those of {names.source}")
@@ -154,9 +152,7 @@ def _background(draft: Draft, table: list[str], options: ReadOptions) -> int | N
     for known in (BACKGROUND_NAMES, VOID_NAMES):
         for class_id, name in enumerate(lower):
             if name in known:
-                draft.reasons.append(
-                    f"class {class_id} is called '{table[class_id]}', so it is the background"
-                )
+                draft.reasons.append(f"class {class_id} is called '{table[class_id]}', so it is the background")
                 return class_id
     return _background_by_value(draft, table)
 
@@ -182,14 +178,11 @@ def _background_by_value(draft: Draft, table: list[str]) -> int | None:
         return draft.mapping[black[0]]
     class_id = draft.mapping.get(0)
     if class_id is None:
-        draft.reasons.append(
-            f"no mask looked at holds {word}, so every class is foreground (--background says which)"
-        )
+        draft.reasons.append(f"no mask looked at holds {word}, so every class is foreground (--background says which)")
         return None
     if class_id < len(table) and table[class_id]:
         draft.reasons.append(
-            f"{word} is called '{table[class_id]}', so every class is foreground (--background says "
-            "otherwise)"
+            f"{word} is called '{table[class_id]}', so every class is foreground (--background says otherwise)"
         )
         return None
     draft.reasons.append(f"{word} is present, so it is the background")
@@ -198,9 +191,7 @@ def _background_by_value(draft: Draft, table: list[str]) -> int | None:
 
 def _default_name(draft: Draft, class_id: int, background: int | None) -> str:
     if draft.kind == "colour":
-        return next(
-            (hex_colour(raw) for raw, id_ in draft.mapping.items() if id_ == class_id), f"class {class_id}"
-        )
+        return next((hex_colour(raw) for raw, id_ in draft.mapping.items() if id_ == class_id), f"class {class_id}")
     if class_id == background:
         return "background"
     if draft.instances:

@@ -73,9 +73,7 @@ class Observation:
 def sample_order(files: Iterable[str]) -> list[str]:
     """``files`` by the hash of their relative path: the same sample on every machine."""
     encoded = ((path.encode("utf-8", "surrogateescape"), path) for path in files)
-    return [
-        path for _, path in sorted((hashlib.blake2b(e, digest_size=8).digest(), path) for e, path in encoded)
-    ]
+    return [path for _, path in sorted((hashlib.blake2b(e, digest_size=8).digest(), path) for e, path in encoded)]
 
 
 def survey(

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from .cost import Cost
-from .cost import cost as count
-from .profile import Profile
-from .rules import Finding, Knobs, Rule, possible_skips, rules
-from .rules.evidence import Evidence, evidence_of, resamples
-from .rules.references import REFERENCES
-from .rules.resolution import coarsest_stride
-from .rules.thresholds import Thresholds
-from .rules.training import MEMORY_GB, plan, sized
-from .spec import DesignName, NetworkSpec, TrainingSpec, design_name
+from shapeprof.design.cost import Cost
+from shapeprof.design.cost import cost as count
+from shapeprof.design.spec import DesignName, NetworkSpec, TrainingSpec, design_name
+from shapeprof.profile.profile import Profile
+from shapeprof.rules import Finding, Knobs, Rule, possible_skips, rules
+from shapeprof.rules.evidence import Evidence, evidence_of, resamples
+from shapeprof.rules.references import REFERENCES
+from shapeprof.rules.resolution import coarsest_stride
+from shapeprof.rules.thresholds import Thresholds
+from shapeprof.rules.training import MEMORY_GB, plan, sized
 
 LESSON = "The lesson read literally"
 
@@ -139,9 +139,7 @@ def _decision(
     measured = float(read(evidence))
     values = np.array([read(e) for e in drawn], np.float64)
     values = values[~np.isnan(values)]
-    low, high = (
-        (float(q) for q in np.quantile(values, (0.025, 0.975))) if values.size else (math.nan, math.nan)
-    )
+    low, high = (float(q) for q in np.quantile(values, (0.025, 0.975))) if values.size else (math.nan, math.nan)
     alike = [vote[rule].value == finding.value for vote in votes if rule in vote]
     return Decision(
         rule=rule.code,
@@ -160,9 +158,7 @@ def _decision(
     )
 
 
-def _tied_stride(
-    knobs: Knobs, votes: list[tuple[Knobs, list[tuple[Rule, Finding]]]], t: Thresholds
-) -> int | None:
+def _tied_stride(knobs: Knobs, votes: list[tuple[Knobs, list[tuple[Rule, Finding]]]], t: Thresholds) -> int | None:
     """R16: the coarser logit stride that ties with the decided one, if fewer than 80 % of resamples agree."""
     strides = Counter(k.logit_stride for k, _ in votes)
     if not votes or strides[knobs.logit_stride] / len(votes) >= t.tie_agreement:
@@ -207,10 +203,7 @@ def _assemble(
         binding_class=first.binding_class if first else None,
         logit_stride_without=_without(evidence, first, t),
         limits=tuple(
-            sorted(
-                ((v.name, coarsest_stride(v, t)) for v in evidence.classes),
-                key=lambda pair: (pair[1], pair[0]),
-            )
+            sorted(((v.name, coarsest_stride(v, t)) for v in evidence.classes), key=lambda pair: (pair[1], pair[0]))
         ),
         convexity_decides=not abstained and _convexity_decides(evidence, t, knobs.logit_stride),
         runner_up=runner_up,
@@ -241,9 +234,7 @@ def _convexity_decides(evidence: Evidence, t: Thresholds, stride: int) -> bool:
 
 def _candidates(evidence: Evidence, knobs: Knobs, t: Thresholds) -> list[tuple[str, Knobs, str]]:
     """Designs to hold against the recommended one: label, knobs, what it stands for."""
-    bare = replace(
-        knobs, context_rates=(), auxiliary_heads=(), deep_supervision=(), skip_strides=(), output_stride=32
-    )
+    bare = replace(knobs, context_rates=(), auxiliary_heads=(), deep_supervision=(), skip_strides=(), output_stride=32)
     areas = [v.convexity(0.5, "area") for v in evidence.classes]
     convex = min((a for a in areas if not math.isnan(a)), default=1.0)
     if convex >= t.lesson_convex:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from shapeprof.spec import ModelSpec
+from shapeprof.design.spec import ModelSpec
 
 from . import EmittedFile, emitter
 
@@ -24,9 +24,7 @@ SCRIPTS = ("train.py", "predict.py", "verify.py", "deploy.py")
 REQUIREMENTS = "torch>=2.4\nnumpy\nopencv-python-headless\nPyYAML\n"
 # For a published encoder:
 PRETRAINED = "torch>=2.6\ntransformers>=5.18\nnumpy\nopencv-python-headless\nPyYAML\n"
-BIT_FIELDS = (
-    "A pixel may be of several classes: masks are bit fields, bit c (of value 2 ** c) set where it is of c."
-)
+BIT_FIELDS = "A pixel may be of several classes: masks are bit fields, bit c (of value 2 ** c) set where it is of c."
 
 
 @emitter("pytorch")
@@ -57,9 +55,7 @@ def network_files() -> tuple[EmittedFile, ...]:
 class _Dumper(yaml.SafeDumper):
     """Lists of plain values on one line: ``widths: [64, 128, 256, 512]``."""
 
-    def represent_sequence(
-        self, tag: str, sequence: Any, flow_style: bool | None = None
-    ) -> yaml.SequenceNode:
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
         plain = not any(isinstance(item, (list, dict)) for item in sequence)
         return super().represent_sequence(tag, sequence, flow_style=plain or flow_style)
 

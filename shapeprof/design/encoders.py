@@ -16,8 +16,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import UsageError
-from .layers import Grid, Layer, Operation, layer_norm, linear
+from shapeprof.errors import UsageError
+
+from .layer_cost import Grid, Layer, Operation, layer_norm, linear
 from .spec import BACKBONE_FAMILIES, BackboneSpec
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of values in [0, 1]
@@ -104,22 +105,14 @@ def find_encoder(name: str) -> Published:
         return _of_folder(folder)
     if folder.is_dir():
         raise UsageError(f"{name}: a folder without config.json; give one that save_pretrained has written")
-    near = difflib.get_close_matches(name, KNOWN, 1, cutoff=0.4) or [
-        k for k in KNOWN if name.lower() in k.lower()
-    ]
+    near = difflib.get_close_matches(name, KNOWN, 1, cutoff=0.4) or [k for k in KNOWN if name.lower() in k.lower()]
     hint = f"; did you mean {near[0]}?" if near else ""
     raise UsageError(f"no encoder is called {name!r}{hint} Known: {', '.join(KNOWN)}; or a folder of one")
 
 
 SHAPE_FIELDS = (  # fields of config.json that the network follows from; the others are left at their defaults
     *("image_size", "mlp_ratio", "qkv_bias", "layerscale_value", "layer_scale_init_value", "drop_path_rate"),
-    *(
-        "num_stages",
-        "downsample_in_bottleneck",
-        "downsample_in_first_stage",
-        "use_swiglu_ffn",
-        "num_channels",
-    ),
+    *("num_stages", "downsample_in_bottleneck", "downsample_in_first_stage", "use_swiglu_ffn", "num_channels"),
     *("use_absolute_embeddings", "hidden_act", "layer_norm_eps", "patch_size"),
 )
 
@@ -132,9 +125,7 @@ def _of_folder(folder: Path) -> Published:
         raise UsageError(f"{folder / 'config.json'}: model_type is {family!r}; known: {known}")
     kept = ("model_type", *BACKBONE_FAMILIES[family], *SHAPE_FIELDS)
     settings = {name: config[name] for name in kept if name in config}
-    images = (
-        _json(folder / "preprocessor_config.json") if (folder / "preprocessor_config.json").is_file() else {}
-    )
+    images = _json(folder / "preprocessor_config.json") if (folder / "preprocessor_config.json").is_file() else {}
     mean, std = images.get("image_mean", IMAGENET_MEAN), images.get("image_std", IMAGENET_STD)
     return Published(folder.resolve().as_posix(), settings, tuple(mean), tuple(std))
 
@@ -174,9 +165,7 @@ def _resnet(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]:
     # of a pooling: its result, and where each maximum was (int64, two numbers)
     yield Operation("encoder.pool", "other", kept_values=3 * width * _positions(at, 4), kernel=3, stride=2)
     stride, dilation = 4, 1
-    stages = zip(
-        encoder.stage_strides, encoder.stage_dilations, encoder.widths, config["depths"], strict=True
-    )
+    stages = zip(encoder.stage_strides, encoder.stage_dilations, encoder.widths, config["depths"], strict=True)
     for i, (reached, dilated, outputs, depth) in enumerate(stages):
         for j in range(depth):
             name = f"encoder.stages.{i}.{j}"
@@ -205,9 +194,7 @@ def _convnext(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]
     scaled = config.get("layer_scale_init_value", 1e-6) > 0
     yield at(4, "encoder.stem.patches", channels, width, 4, stride=4, norm=False)
     yield layer_norm("encoder.stem.norm", width, _positions(at, 4))
-    stages = zip(
-        encoder.stage_strides, encoder.stage_dilations, encoder.widths, config["depths"], strict=True
-    )
+    stages = zip(encoder.stage_strides, encoder.stage_dilations, encoder.widths, config["depths"], strict=True)
     for i, (reached, dilated, outputs, depth) in enumerate(stages):
         name, n = f"encoder.stages.{i}", _positions(at, reached)
         if i:
@@ -217,13 +204,9 @@ def _convnext(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]
         width, stride, dilation = outputs, reached, dilated
         for j in range(depth):
             block = f"{name}.{j}"
-            yield at(
-                reached, f"{block}.depthwise", width, width, 7, dilation=dilated, groups=width, norm=False
-            )
+            yield at(reached, f"{block}.depthwise", width, width, 7, dilation=dilated, groups=width, norm=False)
             yield layer_norm(f"{block}.norm", width, n)
-            yield linear(
-                f"{block}.expand", width, 4 * width, n, kept=2 * 4 * width
-            )  # before and after the GELU
+            yield linear(f"{block}.expand", width, 4 * width, n, kept=2 * 4 * width)  # before and after the GELU
             yield linear(f"{block}.reduce", 4 * width, width, n, kept=width * scaled)
             yield Operation(f"{block}.scale", "other", width * scaled, kept_values=width * n)  # with the sum
         yield Operation(f"{name}.features", "other", kept_values=width * n)
@@ -254,9 +237,7 @@ def _dinov2(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]:
     n = _positions(at, encoder.output_stride)
     resized = patch != encoder.output_stride
     yield Operation("encoder.resize", "other", kept_values=channels * patch**2 * n * resized)
-    at_patches = at(
-        encoder.output_stride, "encoder.patches", channels, width, patch, stride=patch, norm=False
-    )
+    at_patches = at(encoder.output_stride, "encoder.patches", channels, width, patch, stride=patch, norm=False)
     yield at_patches
     grid = config.get("image_size", 224) // patch
     n += 1  # the class token
@@ -269,13 +250,7 @@ def _dinov2(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]:
 
 
 def _attention(
-    name: str,
-    config: dict[str, Any],
-    width: int,
-    places: tuple[int, int, int],
-    heads: int,
-    *,
-    fused: bool = False,
+    name: str, config: dict[str, Any], width: int, places: tuple[int, int, int], heads: int, *, fused: bool = False
 ) -> Iterator[Layer]:
     """``places``: positions, those with the filling of windows, and how many each of these attends to.
 

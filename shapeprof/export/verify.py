@@ -24,15 +24,15 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from .cost import cost
-from .errors import InputError, SpecError
-from .labelmap import ClassTable, LabelMap
-from .metrics.best import best
-from .metrics.runs import find_classes, find_objects, stack
-from .metrics.survival import PHASES
-from .sources.masks import resize_nearest
-from .sources.run_length import encode
-from .spec import ModelSpec, Rationale, parse_spec
+from shapeprof.design.cost import cost
+from shapeprof.design.spec import ModelSpec, Rationale, parse_spec
+from shapeprof.errors import InputError, SpecError
+from shapeprof.labelmap import ClassTable, LabelMap
+from shapeprof.metrics.best import best
+from shapeprof.metrics.runs import find_classes, find_objects, stack
+from shapeprof.metrics.survival import PHASES
+from shapeprof.sources.masks import resize_nearest
+from shapeprof.sources.run_length import encode
 
 NEEDS_TORCH = "torch is not installed: pip install 'shapeprof[torch]'"
 FAILED, ERROR = 3, 1  # exit codes of verify.py
@@ -129,12 +129,7 @@ def _lines_of_script(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
         raise InputError(told)
     if code not in (0, FAILED):
         why = "killed, as systems do that run out of memory" if code < 0 else told
-        yield {
-            "name": "verify.py",
-            "status": "failed",
-            "message": f"ended after {seen}: {why}",
-            "seconds": 0.0,
-        }
+        yield {"name": "verify.py", "status": "failed", "message": f"ended after {seen}: {why}", "seconds": 0.0}
 
 
 def _last_words(errors: str) -> str:
@@ -163,10 +158,7 @@ def _on_paper(spec: ModelSpec) -> tuple[Status, str]:
     own = {name: getattr(counted, name) for name in stated}
     if wrong := [f"{n} {stated[n]}, counted {own[n]}" for n in own if not _equal(stated[n], own[n])]:
         return "failed", "spec.yaml has " + "; ".join(wrong)
-    return (
-        "passed",
-        f"{counted.memory_gb:.2f} GB estimated, and all derived numbers are as counted without torch",
-    )
+    return ("passed", f"{counted.memory_gb:.2f} GB estimated, and all derived numbers are as counted without torch")
 
 
 def _equal(stated: float | None, counted: float | None) -> bool:
@@ -210,19 +202,13 @@ def _kept(labels: list[NDArray[Any]], spec: ModelSpec, wanted: int, rule: Ration
     shares = (area - survival.lost[own].sum(axis=0)) / (area + survival.gained[own].sum(axis=0))
     what = "of its area"
     if (rule.statistic or "").startswith("recall"):
-        areas = np.bincount(
-            objects.of_run[objects.of_run >= 0], (runs.stop - runs.start)[objects.of_run >= 0]
-        )
+        areas = np.bincount(objects.of_run[objects.of_run >= 0], (runs.stop - runs.start)[objects.of_run >= 0])
         large = (objects.class_id == wanted) & (areas >= LARGE)
-        shares = (survival.object_lost[large] <= areas[large, None]).mean(
-            axis=0
-        )  # of two phases: half is kept
+        shares = (survival.object_lost[large] <= areas[large, None]).mean(axis=0)  # of two phases: half is kept
         what = f"of its objects of {LARGE} px or more"
     asked = rule.threshold or 0.0
     text = f"{rule.binding_class} keeps {shares[0]:.0%} {what} at stride {stride} at best, on {len(labels)} masks"
-    text += f" ({asked:.0%} asked for)" + (
-        f"; {shares[1]:.0%} at stride {strides[1]}" if len(strides) > 1 else ""
-    )
+    text += f" ({asked:.0%} asked for)" + (f"; {shares[1]:.0%} at stride {strides[1]}" if len(strides) > 1 else "")
     return ("passed" if shares[0] >= asked else "failed"), text
 
 

@@ -86,9 +86,7 @@ class Grid:
         return self.size[0] // stride, self.size[1] // stride
 
 
-def linear(
-    name: str, inputs: int, outputs: int, positions: int, *, kept: int, bias: bool = True
-) -> Operation:
+def linear(name: str, inputs: int, outputs: int, positions: int, *, kept: int, bias: bool = True) -> Operation:
     """A linear layer at ``positions`` places, of each of which training keeps ``kept`` numbers."""
     weights = inputs * outputs
     parameters = weights + (outputs if bias else 0)

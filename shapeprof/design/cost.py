@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .backbones import backbone_layers
-from .layers import Convolution, Grid, Kind, Layer
+from .encoders import backbone_layers
+from .layer_cost import Convolution, Grid, Kind, Layer
 from .spec import AsppSpec, BackboneSpec, EncoderSpec, NetworkSpec, PpmSpec
 
 FLOAT_BYTES = 4
@@ -28,9 +28,7 @@ class Cost:
     parameters: int  # of the network that predicts
     training_parameters: int  # with the heads that only training has
     macs: int  # multiply-accumulates of convolutions, linear layers and attention, one crop, forward, evaluation
-    receptive_field: (
-        int | None
-    )  # theoretical side, encoder and the context's widest rate; px; None: attention
+    receptive_field: int | None  # theoretical side, encoder and the context's widest rate; px; None: attention
     effective_receptive_field: float | None  # side at initialisation, same path, px; None: attention
     input_multiple: int  # the network pads sizes to a multiple of this
     memory_gb: float  # 10**9 bytes, estimated: training with one batch in float32
@@ -159,9 +157,7 @@ def receptive_path(layers: Iterable[Layer]) -> list[Layer]:
     for layer in layers:
         if layer.name.startswith("encoder.") and not layer.name.endswith("shortcut"):
             path.append(layer)
-        elif layer.name.startswith("context.branches.") and layer.dilation > (
-            widest.dilation if widest else 0
-        ):
+        elif layer.name.startswith("context.branches.") and layer.dilation > (widest.dilation if widest else 0):
             widest = layer
     return [*path, *([widest] if widest else [])]
 

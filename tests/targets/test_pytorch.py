@@ -1,7 +1,7 @@
 """What the PyTorch emitter writes: exact text, and a folder that trains.
 
 After a wanted change of spec.yaml's form, write the golden file anew:
-``python -m emitters.test_pytorch`` in ``tests``.
+``python -m targets.test_pytorch`` in ``tests``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import pytest
 import yaml
 
 import shapeprof.nn
-from shapeprof.cost import cost
-from shapeprof.emitters import EmittedFile, find_emitter
-from shapeprof.spec import (
+from shapeprof.design.cost import cost
+from shapeprof.design.spec import (
     AsppSpec,
     ClassSpec,
     DecoderSpec,
@@ -36,6 +35,7 @@ from shapeprof.spec import (
     TrainingSpec,
     parse_spec,
 )
+from shapeprof.targets import EmittedFile, find_emitter
 
 GOLDEN = Path(__file__).parent / "golden" / "spec.yaml"
 ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
@@ -71,9 +71,7 @@ def spec() -> ModelSpec:
         training=TrainingSpec(crop=(48, 48), batch=2, steps=500, learning_rate=1e-5),
         split=SplitSpec(source="random"),
         rationale=(
-            Rationale(
-                rule="R1", sets="decoder.logit_stride", value=4, reason="thin: 3 px", interval=(0.1, 0.2)
-            ),
+            Rationale(rule="R1", sets="decoder.logit_stride", value=4, reason="thin: 3 px", interval=(0.1, 0.2)),
         ),
     )
 
@@ -131,7 +129,7 @@ def test_class_names_stay_data_in_the_readme() -> None:
 
 def test_emitting_imports_nothing_heavy() -> None:
     code = (
-        "import sys, shapeprof.emitters.pytorch;"
+        "import sys, shapeprof.targets.pytorch;"
         "print([m for m in ('torch', 'cv2', 'numpy', 'pandas') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -254,10 +252,7 @@ def test_no_image_overwrites_the_results_of_another(folder: Path, tmp_path: Path
 
     shutil.copy(folder / "image 0.png", tmp_path / "in/b_overlay.png")  # as the overlay of b.png is named
     result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "none"), *weights)
-    assert (
-        result.returncode == 1
-        and "b_overlay.png: its results would be written over those of" in result.stderr
-    )
+    assert result.returncode == 1 and "b_overlay.png: its results would be written over those of" in result.stderr
     assert not (tmp_path / "none").exists()
     result = predict(folder, str(tmp_path / "in"), "--out", str(tmp_path / "maps"), "--no-overlay", *weights)
     assert result.returncode == 0 and (tmp_path / "maps/b_overlay.png").exists()

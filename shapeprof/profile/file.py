@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ProfileError
-from .labelmap import Issue
-from .metrics.bins import LENGTH_BINS
-from .metrics.columns import STRIDES
+from shapeprof.errors import ProfileError
+from shapeprof.issues import Issue
+from shapeprof.metrics.bins import LENGTH_BINS
+from shapeprof.metrics.columns import STRIDES
+
 from .profile import (
     LAYOUT,
     NEAR,
@@ -164,9 +165,7 @@ def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
     counts: list[int] = tally[at].tolist()
     bounds: list[int] = np.searchsorted(at, _STARTS).tolist()
     parts = {}
-    for name, start, first, last in zip(
-        LAYOUT, _STARTS.tolist(), bounds, [*bounds[1:], at.size], strict=True
-    ):
+    for name, start, first, last in zip(LAYOUT, _STARTS.tolist(), bounds, [*bounds[1:], at.size], strict=True):
         if last > first:
             parts[name] = [(at[first:last] - start).tolist(), counts[first:last]]
     return parts
@@ -186,8 +185,7 @@ def _tallies_from_json(data: dict[str, Any]) -> dict[int, Counts]:
 def extremes_to_json(extremes: Extremes) -> dict[str, Any]:
     """Extreme objects by class id and kind."""
     return {
-        str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()}
-        for c, kinds in extremes.items()
+        str(c): {kind: [asdict(e) for e in found] for kind, found in kinds.items()} for c, kinds in extremes.items()
     }
 
 
@@ -195,8 +193,7 @@ def extremes_from_json(data: dict[str, Any]) -> Extremes:
     """The extremes that ``extremes_to_json`` wrote."""
     return {
         int(c): {
-            kind: tuple(Extreme(e["value"], e["path"], tuple(e["box"])) for e in found)
-            for kind, found in kinds.items()
+            kind: tuple(Extreme(e["value"], e["path"], tuple(e["box"])) for e in found) for kind, found in kinds.items()
         }
         for c, kinds in data.items()
     }
@@ -220,15 +217,11 @@ def load(path: Path) -> Profile:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ProfileError(
-            f"{path}: can't be read ({error.strerror}); give the profile.json of a scan"
-        ) from None
+        raise ProfileError(f"{path}: can't be read ({error.strerror}); give the profile.json of a scan") from None
     except ValueError as error:
         raise ProfileError(f"{path}: is not JSON ({error}); scan again to write it anew") from None
     if not isinstance(data, dict) or "schema_version" not in data:
-        raise ProfileError(
-            f"{path}: is no profile of shapeprof; give the profile.json that `shapeprof scan` wrote"
-        )
+        raise ProfileError(f"{path}: is no profile of shapeprof; give the profile.json that `shapeprof scan` wrote")
     if data["schema_version"] != SCHEMA_VERSION:
         raise ProfileError(
             f"{path}: has schema version {data['schema_version']}, this shapeprof reads {SCHEMA_VERSION}; scan again"

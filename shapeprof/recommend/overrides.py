@@ -6,20 +6,14 @@ import difflib
 import math
 from dataclasses import replace
 
-from .backbones import Published, find_encoder
-from .errors import UsageError
-from .profile import Profile
+from shapeprof.design.encoders import Published, find_encoder
+from shapeprof.design.spec import AsppSpec, BackboneSpec, ContextSpec, NetworkSpec, design_name, skip_strides_of
+from shapeprof.errors import UsageError
+from shapeprof.profile.profile import Profile
+from shapeprof.rules.references import REFERENCES
+from shapeprof.rules.training import MEMORY_GB, fitted, fitting_rates, norm_for, pace, priced
+
 from .recommend import Decision, Recommendation
-from .rules.references import REFERENCES
-from .rules.training import (
-    MEMORY_GB,
-    fitted,
-    fitting_rates,
-    norm_for,
-    pace,
-    priced,
-)
-from .spec import AsppSpec, BackboneSpec, ContextSpec, NetworkSpec, design_name, skip_strides_of
 
 USER = "user"  # the rule that decides: none of ours
 # AdamW at 6e-5 for the encoder and ten times that for what is new: the published settings of SegFormer (Xie et al.
@@ -43,15 +37,11 @@ def chosen(
         UsageError: there is no such thing.
     """
     if encoder is None and not pretrained:
-        raise UsageError(
-            "--no-pretrained without --encoder: the recommended encoder has no published weights"
-        )
+        raise UsageError("--no-pretrained without --encoder: the recommended encoder has no published weights")
     if reference is not None:
         recommendation = with_reference(recommendation, profile, reference, memory_gb=memory_gb)
     if encoder is not None:
-        recommendation = with_encoder(
-            recommendation, profile, encoder, pretrained=pretrained, memory_gb=memory_gb
-        )
+        recommendation = with_encoder(recommendation, profile, encoder, pretrained=pretrained, memory_gb=memory_gb)
     return recommendation
 
 
@@ -77,9 +67,7 @@ def with_encoder(
     rates = {"learning_rate": LEARNING_RATE, "encoder_rate": ENCODER_RATE}
     if pretrained:
         reason += " They are fetched when training starts."
-        reason += (
-            f" It learns at {ENCODER_RATE:g} of the rate of the rest, {LEARNING_RATE:g}, as in SegFormer."
-        )
+        reason += f" It learns at {ENCODER_RATE:g} of the rate of the rest, {LEARNING_RATE:g}, as in SegFormer."
     else:
         reason, rates = f"You chose the encoder {published.name}, with random weights; no rule did.", {}
     replanned, dropped = _replanned(recommendation, profile, network, memory_gb, rates)
@@ -114,11 +102,7 @@ def with_reference(
 
 
 def _replanned(
-    recommendation: Recommendation,
-    profile: Profile,
-    network: NetworkSpec,
-    memory_gb: float,
-    rates: dict[str, float],
+    recommendation: Recommendation, profile: Profile, network: NetworkSpec, memory_gb: float, rates: dict[str, float]
 ) -> tuple[Recommendation, list[str]]:
     """``recommendation`` with ``network``, planned within ``memory_gb``; and what did not fit, in sentences."""
     crop, batch = fitted(network, profile, recommendation.training.crop, memory_gb)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from .errors import SpecError
+from shapeprof.errors import SpecError
 
 SCHEMA_VERSION = 2
 
@@ -110,9 +110,7 @@ class EncoderSpec(_Block):
     def features(self) -> tuple[tuple[int, int], ...]:
         """``(stride, channels)`` of every feature map, shallow to deep: the stem's, then the stages'."""
         first = self.widths[0]
-        stem = (
-            ((2, max(1, first // 2)), (4, first)) if self.stem_stride == 4 else ((self.stem_stride, first),)
-        )
+        stem = ((2, max(1, first // 2)), (4, first)) if self.stem_stride == 4 else ((self.stem_stride, first),)
         return (*stem, *zip(self.stage_strides, self.widths, strict=True))
 
     @property
@@ -158,22 +156,16 @@ class BackboneSpec(_Block):
             raise ValueError(f"config of a {family} lacks {', '.join(missing)}")
         for name, value in BACKBONE_DEFAULTS[self.family].items():
             if self.config.get(name, value) != value:
-                raise ValueError(
-                    f"config.{name} of a {family} is {self.config[name]!r}; it must be {value!r}"
-                )
+                raise ValueError(f"config.{name} of a {family} is {self.config[name]!r}; it must be {value!r}")
         deepest = 32 if family == "dinov2" else 4 * 2 ** (len(self.config["depths"]) - 1)
         if self.output_stride > deepest or (family == "swin" and self.output_stride != deepest):
             less = "" if family == "swin" else " or less"
             raise ValueError(f"output stride {self.output_stride}: this {family} has {deepest}{less}")
         for name in ("hidden_sizes", "num_heads"):
             if name in needed and len(self.config[name]) != len(self.config["depths"]):
-                raise ValueError(
-                    f"config.{name} {self.config[name]} must be as long as depths {self.config['depths']}"
-                )
+                raise ValueError(f"config.{name} {self.config[name]} must be as long as depths {self.config['depths']}")
         if self.multi_grid and (family != "resnet" or len(self.multi_grid) != self.config["depths"][-1]):
-            raise ValueError(
-                f"multi-grid {self.multi_grid} needs a ResNet and one factor per block of its last stage"
-            )
+            raise ValueError(f"multi-grid {self.multi_grid} needs a ResNet and one factor per block of its last stage")
         return self
 
     @property
@@ -286,9 +278,7 @@ class NetworkSpec(_Block):
         stages = encoder.stage_strides[:-1]
         for head in self.auxiliary_heads:
             if head.stride not in stages:
-                raise ValueError(
-                    f"no intermediate stage at stride {head.stride} for an auxiliary head: {stages}"
-                )
+                raise ValueError(f"no intermediate stage at stride {head.stride} for an auxiliary head: {stages}")
         for head in self.deep_supervision:
             if not decoder.logit_stride < head.stride < encoder.output_stride:
                 raise ValueError(
@@ -321,9 +311,7 @@ class DerivedSpec(_Block):
     parameters: Count
     macs: Count  # multiply-accumulates of one crop, forward, evaluation
     receptive_field: Count | None  # theoretical, encoder and context, px
-    effective_receptive_field: (
-        Annotated[float, Field(gt=0)] | None
-    )  # at initialisation, encoder and context, px
+    effective_receptive_field: Annotated[float, Field(gt=0)] | None  # at initialisation, encoder and context, px
     input_multiple: Count  # sizes are padded to a multiple of this, inside the network
     memory_gb: Annotated[float, Field(gt=0)]  # estimated, training, one batch, float32
 
@@ -343,17 +331,10 @@ class TrainingSpec(_Block):
     foreground_share: Share = 0.5  # of the crops, centred on a pixel of a class drawn evenly
     horizontal_flip: bool = True
     vertical_flip: bool = True
-    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (
-        1.0,
-        1.0,
-    )  # random resizing, range
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (1.0, 1.0)  # random resizing, range
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0  # brightness and contrast change by up to this share
-    ema: Annotated[float, Field(ge=0, lt=1)] = (
-        0.0  # decay of the averaged weights that are scored and kept; 0: none
-    )
-    patience: Annotated[int, Field(ge=0)] = (
-        0  # evaluations without a better mean IoU that end training; 0: none do
-    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0  # decay of the averaged weights that are scored and kept; 0: none
+    patience: Annotated[int, Field(ge=0)] = 0  # evaluations without a better mean IoU that end training; 0: none do
     loss: Annotated[str, Field(pattern=LOSS_PATTERN)] = "ce+dice"  # terms joined by +, none twice
     seed: int = 0
 
@@ -406,9 +387,7 @@ class ModelSpec(_Block):
 
     schema_version: Literal[2] = 2
     design: DesignName
-    task: Literal["multi-class", "multi-label"] = (
-        "multi-class"  # multi-label: a pixel may belong to several classes
-    )
+    task: Literal["multi-class", "multi-label"] = "multi-class"  # multi-label: a pixel may belong to several classes
     classes: tuple[ClassSpec, ...]
     background: int | None
     ignore_index: int = 255

@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, OutputError, PairingError, UnreadableMask
-from .labelmap import Issue, LabelMap
-from .profile import Profile
-from .shards import smallest_hashes
-from .sources import Encoding, MaskFolder, Pair, Pairing, masks_again, pair, read_layers, read_whole
-from .spec import InputSpec, SplitSpec
+from shapeprof.design.spec import InputSpec, SplitSpec
+from shapeprof.errors import InputError, OutputError, PairingError, UnreadableMask
+from shapeprof.issues import Issue
+from shapeprof.labelmap import LabelMap
+from shapeprof.profile.profile import Profile
+from shapeprof.scan.shards import smallest_hashes
+from shapeprof.sources import Encoding, MaskFolder, Pair, Pairing, masks_again, pair, read_layers, read_whole
 
 IMAGE_SAMPLE = 64  # images behind mean, std and channel count
 
@@ -69,9 +70,7 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
     """
     root = masks or Path(profile.log.get("masks", ""))
     if not root.exists():
-        raise InputError(
-            f"{root}: the masks of this profile are no longer there; give their folder with --masks"
-        )
+        raise InputError(f"{root}: the masks of this profile are no longer there; give their folder with --masks")
     folder = masks_again(root, profile.arguments, Encoding.from_dict(profile.encoding))
     pairing = pair(folder, images, group_pattern=group)
     if not pairing.pairs:
@@ -111,9 +110,7 @@ def image_statistics(matched: Matched, train_size: int | None) -> InputSpec:
     count, grey = 0, True
     for name in smallest_hashes(tuple(p.image for p in matched.pairing.pairs), IMAGE_SAMPLE):
         image = read_rgb(matched.images / name)
-        grey = grey and bool(
-            (image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all()
-        )
+        grey = grey and bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
         sums += image.sum(axis=(0, 1)), (image**2).sum(axis=(0, 1))
         count += image.shape[0] * image.shape[1]
     mean = sums[0] / count
@@ -137,9 +134,7 @@ def read_rgb(path: Path) -> NDArray[np.float64]:
     data = np.frombuffer(path.read_bytes(), np.uint8) if path.is_file() else np.zeros(0, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
-        raise InputError(
-            f"{path}: can't be read as an image; re-save it as PNG or JPEG, or remove it and its mask"
-        )
+        raise InputError(f"{path}: can't be read as an image; re-save it as PNG or JPEG, or remove it and its mask")
     top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(image.dtype, 1.0)
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
@@ -176,9 +171,7 @@ def write_dataset(
                     label_map, overlap = read_whole(matched.masks.root, files, encoding)
                     content, issues = _index_png(label_map, table), [*issues, *overlap]
             except UnreadableMask as error:
-                issues.append(
-                    Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask)
-                )
+                issues.append(Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask))
                 continue
             path = out / "masks" / Path(called[item.mask]).with_suffix(".png")
             write(path, content)
@@ -194,12 +187,7 @@ def write_dataset(
 def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
     """Whether a mask already is what the trainer reads: a grey PNG of exported ids, 255 ignored."""
     same = all(old == new for old, new in ids.items()) and all(raw == i for raw, i in encoding.mapping)
-    exact = (
-        not encoding.levels
-        and not encoding.new_ids
-        and not encoding.equal_channels
-        and not encoding.instances
-    )
+    exact = not encoding.levels and not encoding.new_ids and not encoding.equal_channels and not encoding.instances
     exact = exact and encoding.layout == "files"
     stored = encoding.kind in ("index", "binary") and path.lower().endswith(".png")
     return same and exact and stored and set(encoding.ignored) <= {255}

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UnreadableMask
-from .labelmap import Issue
-from .metrics.bins import LENGTH_BINS
-from .metrics.measure import Measurements, measure
-from .profile import Counts, Extremes, Nesting, add_tallies, merge_nesting
-from .runmap import RunMap
-from .sources import Encoding, ReadOptions, read_runs
-from .tally import extremes, merge_extremes, tally
+from shapeprof.errors import UnreadableMask
+from shapeprof.issues import Issue
+from shapeprof.metrics.bins import LENGTH_BINS
+from shapeprof.metrics.measure import Measurements, measure
+from shapeprof.profile.counts import extremes, merge_extremes, tally
+from shapeprof.profile.profile import Counts, Extremes, Nesting, add_tallies, merge_nesting
+from shapeprof.runmap import RunMap
+from shapeprof.sources import Encoding, ReadOptions, read_runs
 
 MOST_FILES = 64  # of a shard
-MOST_RUNS = (
-    1 << 18
-)  # of masks measured at once, unless one has more: about 100 bytes each; more gains no time
+MOST_RUNS = 1 << 18  # of masks measured at once, unless one has more: about 100 bytes each; more gains no time
 COUNTED = ("read", "empty", "pixels", "ignored", "background_pixels")  # numbers of a result, which add
 SHARDS = 32  # of a smaller set, so that workers and the progress bar have something to do
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .grouping import group_of, group_regex
-from .labelmap import Issue
-from .metrics.bins import CONVEXITY_BINS, LENGTH_BINS, PER_OCTAVE
-from .metrics.columns import STRIDES
+from shapeprof.grouping import group_of, group_regex
+from shapeprof.issues import Issue
+from shapeprof.metrics.bins import CONVEXITY_BINS, LENGTH_BINS, PER_OCTAVE
+from shapeprof.metrics.columns import STRIDES
 
 SCHEMA_VERSION = 2
 SHARE_UNIT = 1 << 20  # fixed point for sums of shares

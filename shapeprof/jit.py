@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 
-
-def cache_folder() -> Path:
-    """Where compiled kernels live: ``$SHAPEPROF_CACHE``, else the platform's user cache folder."""
-    if override := os.environ.get("SHAPEPROF_CACHE"):
-        return Path(override) / "kernels"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "shapeprof" / "kernels"
+from .cache import cache_folder
 
 
 def is_compiled() -> bool:
     """Whether an earlier run has left compiled kernels; if not, the first mask waits for the compiler."""
-    folder = cache_folder()
+    folder = cache_folder() / "kernels"
     return folder.is_dir() and any(folder.rglob("*.nbc"))
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function`` on first use. Other users of numba in the process keep their cache folder."""
-    folder, before = cache_folder(), numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    folder, before = cache_folder() / "kernels", numba.config.CACHE_DIR  # type: ignore[attr-defined]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]

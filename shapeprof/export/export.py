@@ -9,25 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from . import __version__
-from .choices import USER, normalisation
-from .cost import cost
+from shapeprof.design.cost import cost
+from shapeprof.design.spec import ClassSpec, DerivedSpec, InputSpec, ModelSpec, Provenance, Rationale, SplitSpec
+from shapeprof.errors import OutputError, UsageError
+from shapeprof.issues import Issue
+from shapeprof.profile.profile import Profile
+from shapeprof.recommend.overrides import USER, normalisation
+from shapeprof.recommend.recommend import Decision, Recommendation
+from shapeprof.sources import Encoding
+from shapeprof.targets import EmittedFile, find_emitter
+from shapeprof.version import __version__
+
 from .dataset import Progress, image_statistics, match, table_of, write, write_dataset
-from .emitters import EmittedFile, find_emitter
-from .errors import OutputError, UsageError
-from .labelmap import Issue
-from .profile import Profile
-from .recommend import Decision, Recommendation
-from .sources import Encoding
-from .spec import (
-    ClassSpec,
-    DerivedSpec,
-    InputSpec,
-    ModelSpec,
-    Provenance,
-    Rationale,
-    SplitSpec,
-)
 
 MULTI_LABEL_CLASSES = 15  # at most, of the bit fields that nn/data.py reads
 KEPT = "before"  # folder for files of an earlier export, which users may have changed
@@ -139,9 +132,7 @@ def _written(out: Path, files: tuple[EmittedFile, ...]) -> tuple[str, ...]:
 
 def _kept(out: Path, files: tuple[EmittedFile, ...]) -> tuple[Issue, ...]:
     """Put aside what an earlier export in ``out`` has otherwise than ``files``: it may be the user's own work."""
-    others = [
-        file.path for file in files if (out / file.path).is_file() and not _equal(out / file.path, file)
-    ]
+    others = [file.path for file in files if (out / file.path).is_file() and not _equal(out / file.path, file)]
     if not others:
         return ()
     number = 1
@@ -154,9 +145,7 @@ def _kept(out: Path, files: tuple[EmittedFile, ...]) -> tuple[Issue, ...]:
 
 
 def _equal(path: Path, file: EmittedFile) -> bool:
-    content = (
-        file.content.encode("utf-8", "surrogateescape") if isinstance(file.content, str) else file.content
-    )
+    content = file.content.encode("utf-8", "surrogateescape") if isinstance(file.content, str) else file.content
     return path.read_bytes() == content
 
 
@@ -245,12 +234,7 @@ def build_spec(
         design=recommendation.design,
         task=task,
         classes=tuple(
-            ClassSpec(
-                id=new,
-                name=profile.name_of(old),
-                raw_values=encoding.raw_values_of(old),
-                pixel_share=share(old),
-            )
+            ClassSpec(id=new, name=profile.name_of(old), raw_values=encoding.raw_values_of(old), pixel_share=share(old))
             for old, new in ids.items()
         ),
         background=None if profile.background is None else ids.get(profile.background),
@@ -260,8 +244,7 @@ def build_spec(
             parameters=counted.parameters,
             macs=counted.macs,
             receptive_field=counted.receptive_field,
-            effective_receptive_field=counted.effective_receptive_field
-            and round(counted.effective_receptive_field, 1),
+            effective_receptive_field=counted.effective_receptive_field and round(counted.effective_receptive_field, 1),
             input_multiple=counted.input_multiple,
             memory_gb=round(counted.memory_gb, 2),
         ),
@@ -325,8 +308,7 @@ def to_json(result: Export, verification: dict[str, Any] | None = None) -> str:
         "rewritten_masks": result.rewritten_masks,
         "missing": list(result.missing),
         "findings": [
-            {"severity": i.severity, "code": i.code, "message": i.message, "path": i.path}
-            for i in result.issues
+            {"severity": i.severity, "code": i.code, "message": i.message, "path": i.path} for i in result.issues
         ],
         "spec_digest": result.spec.digest(),
         "verification": verification,

@@ -20,15 +20,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ipc
 
-from . import __version__
+from shapeprof.errors import OutputError
+from shapeprof.issues import Issue
+from shapeprof.metrics.columns import COLUMNS
+from shapeprof.profile.file import extremes_from_json, extremes_to_json
+from shapeprof.profile.profile import TALLY_SIZE, Counts
+from shapeprof.sources import Encoding
+from shapeprof.version import __version__
+
 from .arrow import arrow_array, numpy_array
-from .errors import OutputError
-from .labelmap import Issue
-from .metrics.columns import COLUMNS
-from .profile import TALLY_SIZE, Counts
-from .profile_file import extremes_from_json, extremes_to_json
 from .shards import COUNTED, ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
-from .sources import Encoding
 
 _MAGIC = b"shapeprof shard 1 "
 
@@ -138,9 +139,7 @@ def _packed(shard: Shard, result: ShardResult) -> bytes:
         "row_paths": [rows.paths for rows in result.rows],
         **{name: getattr(result, name) for name in COUNTED},
     }
-    rest = b"\n".join(
-        [json.dumps(header).encode(), json.dumps(counts).encode(), tallies + _rows_packed(result)]
-    )
+    rest = b"\n".join([json.dumps(header).encode(), json.dumps(counts).encode(), tallies + _rows_packed(result)])
     return _MAGIC + hashlib.blake2b(rest, digest_size=16).hexdigest().encode() + b"\n" + rest
 
 
@@ -178,8 +177,7 @@ def _stream(batches: list[pa.RecordBatch]) -> bytes:
 def _rows_packed(result: ShardResult) -> bytes:
     """All objects, one batch for each ``ObjectRows``."""
     batches = [
-        _batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}})
-        for rows in result.rows
+        _batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}}) for rows in result.rows
     ]
     return _stream(batches) if batches else b""
 
@@ -199,9 +197,7 @@ def _unpacked(counts: bytes, packed: bytes) -> ShardResult:
     data: dict[str, Any] = json.loads(counts)
     classes = [data["total_classes"], *(of_class for _, of_class in data["sample_classes"])]
     tallies = iter(_tallies_unpacked(packed[: data["tally_bytes"]], sum(map(len, classes))))
-    totals, *sampled = [
-        dict(zip(of_class, islice(tallies, len(of_class)), strict=True)) for of_class in classes
-    ]
+    totals, *sampled = [dict(zip(of_class, islice(tallies, len(of_class)), strict=True)) for of_class in classes]
     result = ShardResult(
         totals=totals,
         sample=[(path, own) for (path, _), own in zip(data["sample_classes"], sampled, strict=True)],

@@ -8,23 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
-from .metrics.bins import convexity_bin, length_bin
-from .metrics.columns import STRIDES
-from .metrics.crowding import LEAST_AREA
-from .metrics.measure import Measurements
-from .metrics.runs import Ints
-from .metrics.survival import PHASES, Survival
-from .profile import (
-    EXTREMES_KEPT,
-    LAYOUT,
-    RELIABLE_AREA,
-    SHARE_UNIT,
-    TALLY_SIZE,
-    Counts,
-    Extreme,
-    Extremes,
-)
+from shapeprof.jit import kernel
+from shapeprof.metrics.bins import convexity_bin, length_bin
+from shapeprof.metrics.columns import STRIDES
+from shapeprof.metrics.crowding import LEAST_AREA
+from shapeprof.metrics.measure import Measurements
+from shapeprof.metrics.runs import Ints
+from shapeprof.metrics.survival import PHASES, Survival
+
+from .profile import EXTREMES_KEPT, LAYOUT, RELIABLE_AREA, SHARE_UNIT, TALLY_SIZE, Counts, Extreme, Extremes
 
 # name -> (column, sign): the objects with the smallest sign * value are kept
 EXTREMES = {
@@ -78,10 +70,7 @@ def _add_classes(table: Counts, slot: Ints, pairs: Ints, found: Measurements) ->
         "nearest_lost": found.nearest.lost[pairs],
         "nearest_gained": found.nearest.gained[pairs],
     }
-    protocols = (
-        ("linear", "sampled", found.sampled, found.linear),
-        ("best", "best", found.with_best, found.best),
-    )
+    protocols = (("linear", "sampled", found.sampled, found.linear), ("best", "best", found.with_best, found.best))
     for protocol, sample, masks, result in protocols:
         if masks.any():
             inside = masks[found.classes.of_map[pairs]]

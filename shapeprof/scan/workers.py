@@ -15,7 +15,7 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .labelmap import Issue
+from shapeprof.issues import Issue
 
 if TYPE_CHECKING:
     from .shards import Shard, ShardResult
@@ -69,7 +69,7 @@ def prepare() -> None:
         from multiprocessing import forkserver, resource_tracker  # not on Windows
 
         resource_tracker.ensure_running()  # first: it lets Ctrl-C through again
-        forkserver.set_forkserver_preload([f"{__package__}.warm"])
+        forkserver.set_forkserver_preload([f"{__package__}.warmup"])
         # Ctrl-C is not the server's affair:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

@@ -11,8 +11,8 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shapeprof.design.spec import ModelSpec
 from shapeprof.errors import UsageError
-from shapeprof.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeprof.sources import detect, find_masks
+
+from .shard_cache import measure_and_keep
 from .shards import ScanOptions, Shard
-from .sources import detect, find_masks
-from .store import measure_and_keep
 
 
 def _mask() -> NDArray[np.uint8]:
@@ -32,9 +33,7 @@ def warm() -> None:
         cv2.imwrite(str(Path(name) / "mask.png"), _mask())
         folder = find_masks(Path(name))
         encoding, files = detect(folder, options.read), folder.files
-        shard = Shard(
-            folder.root, files, frozenset(files), encoding, options, states=("",), store=folder.root
-        )
+        shard = Shard(folder.root, files, frozenset(files), encoding, options, states=("",), store=folder.root)
         measure_and_keep(shard)
 
 

@@ -10,23 +10,17 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from . import __version__, profile_file
-from .errors import NothingMeasurable, UnreadableMask
-from .grouping import group_regex
-from .labelmap import Issue
-from .output import (
-    RowWriter,
-    default_output,
-    file_states,
-    folder_state,
-    prepare_output,
-    remove_stale,
-    write_text,
-)
-from .profile import Ledger, Profile, part
+from shapeprof.errors import NothingMeasurable, UnreadableMask
+from shapeprof.grouping import group_regex
+from shapeprof.issues import Issue
+from shapeprof.profile import file as profile_file
+from shapeprof.profile.profile import Ledger, Profile, part
+from shapeprof.sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
+from shapeprof.version import __version__
+
+from .folder import RowWriter, default_output, file_states, folder_state, prepare_output, remove_stale, write_text
+from .shard_cache import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards
 from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
-from .sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
-from .store import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards
 from .workers import number_of_workers, prepare, results, size_of
 
 Progress = Callable[[int, int], None]  # files done, files in all
@@ -116,9 +110,7 @@ def _part(folder: MaskFolder, number: int) -> MaskFolder:
         "largest hashes of their names, so that the same ones stay on every machine"
     )
     return replace(
-        folder,
-        files=smallest_hashes(folder.files, number),
-        issues=(*folder.issues, Issue("warning", "sampled", text)),
+        folder, files=smallest_hashes(folder.files, number), issues=(*folder.issues, Issue("warning", "sampled", text))
     )
 
 
@@ -137,9 +129,7 @@ def _plan(
     covered: set[str] = set()
     stored, unused = stored_shards(store)
     for shard in stored:
-        same = shard.manner == manner and all(
-            states.get(path) == state for path, state in shard.states.items()
-        )
+        same = shard.manner == manner and all(states.get(path) == state for path, state in shard.states.items())
         if same and shard.states and not covered & shard.states.keys():
             known.append(shard)
             covered |= shard.states.keys()
@@ -148,9 +138,7 @@ def _plan(
     new = []
     for files in runs_of(tuple(path for path in folder.files if path not in covered)):
         inside, of_files = frozenset(files), tuple(states[path] for path in files)
-        own = Shard(
-            folder.root, files, sample & inside, encoding, options, best & inside, of_files, manner, store
-        )
+        own = Shard(folder.root, files, sample & inside, encoding, options, best & inside, of_files, manner, store)
         new.append(replace(own, suspect=died_on(own)))
     return sorted([*known, *new], key=lambda shard: shard.files[0]), unused
 
@@ -173,9 +161,7 @@ def _set_findings(total: ShardResult, options: ScanOptions) -> list[Issue]:
     findings = []
     pixels = {c: int(part(t, "pixels")) for c, t in total.totals.items()}
     if len(pixels) == 1 and next(iter(pixels.values())) == total.pixels - total.ignored:
-        message = (
-            "every pixel of every mask is one class: there is nothing to tell it from; expected a background"
-        )
+        message = "every pixel of every mask is one class: there is nothing to tell it from; expected a background"
         findings.append(Issue("warning", "one-class-only", message))
     measured = sum(int(part(t, "found")) - int(part(t, "below_floor")) for t in total.totals.values())
     if total.totals and not measured:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import OutputError
-from .kernel import cache_folder
-from .metrics.columns import COLUMNS
+from shapeprof.cache import cache_folder
+from shapeprof.errors import OutputError
+from shapeprof.metrics.columns import COLUMNS
+from shapeprof.sources import Encoding, MaskFolder, stored_files
+
 from .shards import ObjectRows
-from .sources import Encoding, MaskFolder, stored_files
 
 STALE = 3600.0  # chosen: seconds without a change from which a temporary file belongs to a process that died
 _OURS = r"(profile\.json|objects\.parquet|log\.json)(\.(\d+\.)?part)?"  # what a scan leaves behind
@@ -29,7 +30,7 @@ def default_output(masks: Path) -> Path:
     if beside.is_dir() or os.access(beside.parent, os.W_OK):
         return beside
     tag = hashlib.blake2b(os.fsencode(resolved), digest_size=6).hexdigest()
-    return cache_folder().parent / "profiles" / f"{resolved.name}-{tag}"
+    return cache_folder() / "profiles" / f"{resolved.name}-{tag}"
 
 
 def prepare_output(out: Path) -> None:
@@ -56,9 +57,7 @@ def prepare_output(out: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(
-            f"{out}: can't be written ({error.strerror}); choose another folder with -o"
-        ) from None
+        raise OutputError(f"{out}: can't be written ({error.strerror}); choose another folder with -o") from None
 
 
 def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
@@ -143,11 +142,7 @@ class RowWriter:
         import pyarrow as pa
 
         kinds = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
-        fields = [
-            ("path", pa.string()),
-            ("class_name", pa.string()),
-            *((c.name, kinds[c.dtype]) for c in COLUMNS),
-        ]
+        fields = [("path", pa.string()), ("class_name", pa.string()), *((c.name, kinds[c.dtype]) for c in COLUMNS)]
         self._schema = pa.schema(fields)
         self._path, self._temporary = path, _temporary(path)
         self._classes = encoding.classes
@@ -185,9 +180,7 @@ class RowWriter:
         columns = {c.name: np.concatenate([some.columns[c.name] for some in rows]) for c in COLUMNS}
         ids, which = np.unique(columns["class_id"], return_inverse=True)
         names = arrow_text([self._classes.name_of(int(c)) for c in ids]).take(arrow_array(which))
-        paths = pa.chunked_array(
-            [arrow_text(_as_text(some.paths)).take(arrow_array(some.of_map)) for some in rows]
-        )
+        paths = pa.chunked_array([arrow_text(_as_text(some.paths)).take(arrow_array(some.of_map)) for some in rows])
         arrays = [paths, names, *(arrow_array(columns[c.name]) for c in COLUMNS)]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         if table.num_rows:

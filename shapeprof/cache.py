@@ -1,0 +1,20 @@
+"""The folder of what can be made anew: compiled kernels, fetched files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where shapeprof keeps what it can make anew: ``$SHAPEPROF_CACHE``, else the platform's user cache folder."""
+    if override := os.environ.get("SHAPEPROF_CACHE"):
+        return Path(override)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return base / "shapeprof"

@@ -1,0 +1,1 @@
+"""From a Profile to a Recommendation: runs the rules, weighs other designs, applies what a user asks for."""
