@@ -17,7 +17,7 @@ _HOMES = {
     "load_profile": "profile.file",
     "load_objects": "profile.file",
     "recommend_design": "recommend.recommend",
-    "Recommendation": "recommend.recommend",
+    "Recommendation": "recommend.decision",
     "ModelSpec": "design.spec",
     "export_model": "export.export",
     "ShapeprofError": "errors",
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from .profile.file import load as load_profile
     from .profile.file import load_objects
     from .profile.profile import Profile
-    from .recommend.recommend import Recommendation, recommend_design
+    from .recommend.decision import Recommendation
+    from .recommend.recommend import recommend_design
     from .scan.scan import scan_masks
     from .scan.shards import ScanOptions
     from .sources import ReadOptions

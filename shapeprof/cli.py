@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .export.verify import Verification
     from .profile.profile import Profile
-    from .recommend.recommend import Recommendation
+    from .recommend.decision import Recommendation
     from .scan.scan import Progress
     from .scan.shards import ScanOptions
 
@@ -406,15 +406,15 @@ def explain(
 ) -> None:
     """What a rule or a metric is, why, and from where."""
     from .metrics.columns import COLUMNS
-    from .rules import rules
+    from .rules.rule import all_rules
 
-    known = {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in rules()}
+    known = {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in all_rules()}
     for c in COLUMNS:
         bounds = f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
         unit = f" {c.unit}" if c.unit else ""
         known[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
     if name is None:
-        typer.echo("Rules:   " + ", ".join(f"{r.code} ({r.name})" for r in rules()))
+        typer.echo("Rules:   " + ", ".join(f"{r.code} ({r.name})" for r in all_rules()))
         typer.echo("Metrics: " + ", ".join(c.name for c in COLUMNS))
         return
     text = known.get(name) or known.get(name.upper()) or known.get(name.lower())

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from shapeprof.cli import main
+from shapeprof.design.cost import cost
 from shapeprof.design.encoders import IMAGENET_MEAN, IMAGENET_STD, KNOWN
 from shapeprof.design.spec import (
     AsppSpec,
@@ -23,10 +24,11 @@ from shapeprof.design.spec import (
 from shapeprof.errors import UsageError
 from shapeprof.export.export import describe, export_model
 from shapeprof.profile.profile import Profile
-from shapeprof.recommend.overrides import ENCODER_RATE, LEARNING_RATE, USER, chosen, swapped, with_encoder
-from shapeprof.recommend.recommend import Recommendation, recommend_design
+from shapeprof.recommend.decision import USER, Recommendation
+from shapeprof.recommend.overrides import ENCODER_RATE, LEARNING_RATE, chosen, swapped, with_encoder
+from shapeprof.recommend.recommend import recommend_design
 from shapeprof.rules.references import REFERENCES
-from shapeprof.rules.training import MEMORY_GB, priced
+from shapeprof.rules.thresholds import Thresholds
 from shapeprof.scan.scan import scan_masks
 
 from .builders import discs, profile_of, strips, write_set
@@ -118,20 +120,21 @@ def test_every_known_encoder_fits_a_recommendation(name: str, profile: Profile, 
     assert changed.network.encoder.kind == "backbone" and changed.network.encoder.name == name
     assert NetworkSpec.model_validate(changed.network.model_dump()) == changed.network
     crop, batch = changed.training.crop, changed.training.batch
-    assert changed.cost == priced(changed.network, profile, crop, batch)
-    assert changed.cost.memory_gb <= MEMORY_GB or max(crop) <= 128
+    assert changed.cost == cost(changed.network, 2, 3, crop, batch)
+    assert changed.cost.memory_gb <= Thresholds().memory_gb or max(crop) <= 128
     assert changed.network.norm == ("batch" if batch >= 8 else "group")
     assert changed.training.accumulate == max(1, 8 // batch)
     assert changed.training.loss == recommendation.training.loss
     assert changed.design == design_name(changed.network)
     last = changed.decisions[-1]
-    assert (last.rule, last.sets, last.value) == (USER, "encoder", name)
-    assert changed.decisions[:-1] == recommendation.decisions
+    assert (last.rule, last.name, last.value, last.changed) == (USER, "encoder", name, True)
+    assert "model.encoder" in last.parts and changed.decision_on("model.encoder") == last
+    assert [d.rule for d in changed.decisions[:-1]] == [d.rule for d in recommendation.decisions]
 
 
 def test_a_smaller_memory_plans_smaller_batches(profile: Profile, recommendation: Recommendation) -> None:
     plenty, little = (
-        with_encoder(recommendation, profile, RESNET.name, memory_gb=gb).training.batch for gb in (24.0, 2.0)
+        chosen(recommendation, profile, encoder=RESNET.name, memory_gb=gb).training.batch for gb in (24.0, 2.0)
     )
     assert little < plenty
 
@@ -237,7 +240,7 @@ def test_a_reference_design_is_exported_with_the_recommended_channels(
         assert made.network.encoder.widths == recommendation.network.encoder.widths
         assert made.network.decoder.skip_strides == reference.knobs.skip_strides
         assert made.network.decoder.logit_stride == reference.knobs.logit_stride
-        assert made.cost == priced(made.network, profile, made.training.crop, made.training.batch)
+        assert made.cost == cost(made.network, 2, 3, made.training.crop, made.training.batch)
         assert made.decisions[-1].rule == USER and reference.title in made.decisions[-1].reason
         assert made.design == design_name(made.network)
 
@@ -255,7 +258,7 @@ def test_a_reference_takes_an_encoder_too(profile: Profile, recommendation: Reco
     made = chosen(recommendation, profile, "unet", "microsoft/resnet-18")
     assert isinstance(made.network.encoder, BackboneSpec)
     assert made.network.decoder.skip_strides == (2, 4, 8, 16)
-    assert [d.sets for d in made.decisions if d.rule == USER] == ["design", "encoder"]
+    assert [d.name for d in made.decisions if d.rule == USER] == ["design", "encoder"]
 
 
 def test_an_unknown_reference_names_the_nearest(profile: Profile, recommendation: Recommendation) -> None:

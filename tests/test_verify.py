@@ -40,8 +40,8 @@ def spec_of(network: NetworkSpec, **changes: Any) -> ModelSpec:
 
 def rule_r1(statistic: str, threshold: float) -> Rationale:
     return Rationale(
-        rule="R1", sets="logit-stride", value=2, reason="", statistic=statistic, measured=0.5, threshold=threshold,
-        binding_class="class 1",
+        rule="R1", name="logit-stride", sets=("model.decoder.logit_stride",), value=2, reason="",
+        statistic=statistic, measured=0.5, threshold=threshold, binding_class="class 1",
     )  # fmt: skip
 
 

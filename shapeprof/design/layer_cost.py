@@ -87,7 +87,10 @@ class Grid:
 
 
 def linear(name: str, inputs: int, outputs: int, positions: int, *, kept: int, bias: bool = True) -> Operation:
-    """A linear layer at ``positions`` places, of each of which training keeps ``kept`` numbers."""
+    """Cost of a linear layer at ``positions`` positions.
+
+    ``kept``: activations stored per position for the backward pass.
+    """
     weights = inputs * outputs
     parameters = weights + (outputs if bias else 0)
     return Operation(name, "linear", parameters, weights * positions, kept * positions)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shapeprof.errors import SpecError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Stride = Literal[1, 2, 4, 8, 16, 32]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -357,10 +357,11 @@ class SplitSpec(_Block):
 
 
 class Rationale(_Block):
-    """Why one knob has its value: the decision of one rule."""
+    """Why parts of this spec have their values: the decision of one rule."""
 
-    rule: str
-    sets: str
+    rule: str  # its code, "R1"; "user": what the user chose
+    name: str  # what it decides, "logit-stride"
+    sets: tuple[str, ...]  # the parts, as "model.decoder.logit_stride"
     value: Any
     reason: str
     statistic: str | None = None
@@ -385,7 +386,7 @@ class Provenance(_Block):
 class ModelSpec(_Block):
     """The whole document."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     design: DesignName
     task: Literal["multi-class", "multi-label"] = "multi-class"  # multi-label: a pixel may belong to several classes
     classes: tuple[ClassSpec, ...]
@@ -410,6 +411,12 @@ class ModelSpec(_Block):
             raise ValueError(f"design is {self.design!r}, but the knobs make {design_name(self.model)!r}")
         return self
 
+    def rationale_of(self, part: str) -> Rationale | None:
+        """Why a part has its value: the last decision that set it, such as "model.decoder.logit_stride", or a part that
+        it lies in."""
+        found = [r for r in self.rationale if any(f"{part}.".startswith(f"{each}.") for each in r.sets)]
+        return found[-1] if found else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and strings, ready for YAML or JSON."""
         data: dict[str, Any] = self.model_dump(mode="json")
@@ -427,6 +434,9 @@ def parse_spec(data: object, origin: str) -> ModelSpec:
     Raises:
         SpecError: with ``origin`` and every field that is wrong.
     """
+    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise SpecError(f"{origin}: schema_version {version}; this shapeprof reads {SCHEMA_VERSION}. Export again")
     try:
         return ModelSpec.model_validate(data)
     except ValidationError as error:

@@ -14,8 +14,8 @@ from shapeprof.design.spec import ClassSpec, DerivedSpec, InputSpec, ModelSpec, 
 from shapeprof.errors import OutputError, UsageError
 from shapeprof.issues import Issue
 from shapeprof.profile.profile import Profile
-from shapeprof.recommend.overrides import USER, normalisation
-from shapeprof.recommend.recommend import Decision, Recommendation
+from shapeprof.recommend.decision import USER, Decision, Recommendation
+from shapeprof.recommend.overrides import normalisation
 from shapeprof.sources import Encoding
 from shapeprof.targets import EmittedFile, find_emitter
 from shapeprof.version import __version__
@@ -267,7 +267,8 @@ def _rationale(d: Decision) -> Rationale:
     low, high = (known(v) for v in d.interval)
     return Rationale(
         rule=d.rule,
-        sets=d.sets,
+        name=d.name,
+        sets=d.parts,
         value=list(d.value) if isinstance(d.value, tuple) else d.value,
         reason=d.reason,
         statistic=d.statistic or None,

@@ -14,7 +14,7 @@ import yaml
 
 from .errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # The fields of every block that is read here; "" is the document itself. "block:kind" is a block of that kind.
 FIELDS: dict[str, tuple[str, ...]] = {

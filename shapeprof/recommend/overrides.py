@@ -1,25 +1,33 @@
-"""What a user asks for instead of what the rules decide: a published encoder, a well-known design."""
+"""What a user asks for instead of what the rules decide: a published encoder, a well-known design.
+
+Either is a decision of its own, "user", on the parts of spec.yaml that it sets. The rules that depend on what the
+network costs (batch, norm, rates, steps) then decide again.
+"""
 
 from __future__ import annotations
 
 import difflib
-import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from shapeprof.design.draft import Draft
 from shapeprof.design.encoders import Published, find_encoder
 from shapeprof.design.spec import AsppSpec, BackboneSpec, ContextSpec, NetworkSpec, design_name, skip_strides_of
 from shapeprof.errors import UsageError
 from shapeprof.profile.profile import Profile
+from shapeprof.rules.evidence import evidence_of
 from shapeprof.rules.references import REFERENCES
-from shapeprof.rules.training import MEMORY_GB, fitted, fitting_rates, norm_for, pace, priced
 
-from .recommend import Decision, Recommendation
+from .decision import USER, Decision, Recommendation, decisions_on
+from .engine import refit
+from .recommend import priced
 
-USER = "user"  # the rule that decides: none of ours
 # AdamW at 6e-5 for the encoder and ten times that for what is new: the published settings of SegFormer (Xie et al.
 # 2021), at batches of 16; 6e-5 is that of Swin's too. DETR's and Mask2Former's 1e-4 and 1e-5 go with far more steps.
 LEARNING_RATE, ENCODER_RATE = 6e-4, 0.1
 SMALLEST_PATCH_STRIDE = 16  # of DINOv2, whose patches have 14 px: at 32 images would shrink to under a half
+PARTS = ("encoder", "context", "decoder", "auxiliary_heads", "deep_supervision")  # of the model, that a choice may set
 
 
 def chosen(
@@ -29,58 +37,58 @@ def chosen(
     encoder: str | None = None,
     *,
     pretrained: bool = True,
-    memory_gb: float = MEMORY_GB,
+    memory_gb: float | None = None,
 ) -> Recommendation:
     """``recommendation`` with a ``reference`` design and an ``encoder`` where they are named.
 
+    ``memory_gb``: GPU memory that training may take; default: what the recommendation was made for.
+
     Raises:
-        UsageError: there is no such thing.
+        UsageError: there is no such design or encoder.
     """
     if encoder is None and not pretrained:
         raise UsageError("--no-pretrained without --encoder: the recommended encoder has no published weights")
+    if memory_gb is not None:
+        thresholds = replace(recommendation.thresholds, memory_gb=memory_gb)
+        recommendation = replace(recommendation, thresholds=thresholds)
     if reference is not None:
-        recommendation = with_reference(recommendation, profile, reference, memory_gb=memory_gb)
+        recommendation = with_reference(recommendation, profile, reference)
     if encoder is not None:
-        recommendation = with_encoder(recommendation, profile, encoder, pretrained=pretrained, memory_gb=memory_gb)
+        recommendation = with_encoder(recommendation, profile, encoder, pretrained=pretrained)
     return recommendation
 
 
 def with_encoder(
-    recommendation: Recommendation,
-    profile: Profile,
-    name: str,
-    *,
-    pretrained: bool = True,
-    memory_gb: float = MEMORY_GB,
+    recommendation: Recommendation, profile: Profile, name: str, *, pretrained: bool = True
 ) -> Recommendation:
-    """``recommendation`` with the encoder ``name`` (see ``backbones.KNOWN``; or a folder of one).
+    """``recommendation`` with the encoder ``name``: a published one (``encoders.KNOWN``) or a folder that holds one.
 
-    Output stride, logit stride, skips, context and heads stay as far as the encoder has such features; crop,
-    batch and steps are planned again within ``memory_gb``. The last decision says what changed.
+    Output stride, logit stride, skips, context and heads stay as far as the encoder has such features. The last
+    decision says what changed.
 
     Raises:
         UsageError: no such encoder, or one that can't be built.
     """
     published = find_encoder(name)
     network, changes = swapped(recommendation.network, published, pretrained=pretrained)
-    reason = f"You chose the encoder {published.name}, with its pretrained weights; no rule did."
-    rates = {"learning_rate": LEARNING_RATE, "encoder_rate": ENCODER_RATE}
+    sets = _differing(network, recommendation.network)
     if pretrained:
-        reason += " They are fetched when training starts."
-        reason += f" It learns at {ENCODER_RATE:g} of the rate of the rest, {LEARNING_RATE:g}, as in SegFormer."
+        sets |= {"training.learning_rate": LEARNING_RATE, "training.encoder_rate": ENCODER_RATE}
+        reason = (
+            f"You chose the encoder {published.name}, with its pretrained weights; no rule did. "
+            f"They are fetched when training starts. "
+            f"It learns at {ENCODER_RATE:g} of the rate of the rest, {LEARNING_RATE:g}, as in SegFormer."
+        )
     else:
-        reason, rates = f"You chose the encoder {published.name}, with random weights; no rule did.", {}
-    replanned, dropped = _replanned(recommendation, profile, network, memory_gb, rates)
-    decision = _decision("encoder", published.name, " ".join([reason, *changes, *dropped]))
-    return replace(replanned, decisions=(*recommendation.decisions, decision))
+        reason = f"You chose the encoder {published.name}, with random weights; no rule did."
+    made = _overridden(recommendation, profile, sets, ("encoder", "Encoder", published.name), [reason, *changes])
+    return made if made.design == "default" else replace(made, design=design_name(made.network))
 
 
-def with_reference(
-    recommendation: Recommendation, profile: Profile, name: str, *, memory_gb: float = MEMORY_GB
-) -> Recommendation:
+def with_reference(recommendation: Recommendation, profile: Profile, name: str) -> Recommendation:
     """The reference design ``name`` (see ``rules.references``) with the channels of ``recommendation``.
 
-    Crop, batch and steps are planned again within ``memory_gb``. The last decision says what was recommended.
+    The last decision says what was recommended instead.
 
     Raises:
         UsageError: no such design.
@@ -91,33 +99,63 @@ def with_reference(
         raise UsageError(f"no reference design is called {name!r}{hint} Known: {', '.join(REFERENCES)}")
     reference, recommended = REFERENCES[name], recommendation.network
     network = replace(reference.knobs, widths=recommended.encoder.widths).network()
-    replanned, dropped = _replanned(recommendation, profile, network, memory_gb, {})
+    sets = {f"model.{part}": getattr(network, part) for part in PARTS}
     reason = (
         f"You chose {reference.title} ({reference.source}); no rule did. Recommended: {recommendation.design}, logit "
         f"stride {recommended.decoder.logit_stride}, output stride {recommended.encoder.output_stride}."
     )
-    decision = _decision("design", name, " ".join([reason, *dropped]))
-    design = design_name(replanned.network)
-    return replace(replanned, design=design, decisions=(*recommendation.decisions, decision))
+    made = _overridden(recommendation, profile, sets, ("design", "Design", name), [reason])
+    return replace(made, design=design_name(made.network))
 
 
-def _replanned(
-    recommendation: Recommendation, profile: Profile, network: NetworkSpec, memory_gb: float, rates: dict[str, float]
-) -> tuple[Recommendation, list[str]]:
-    """``recommendation`` with ``network``, planned within ``memory_gb``; and what did not fit, in sentences."""
-    crop, batch = fitted(network, profile, recommendation.training.crop, memory_gb)
-    network, dropped = _within(network.model_copy(update={"norm": norm_for(batch)}), crop)
-    plan = {"crop": crop, **pace(profile.images, batch), **rates}
-    training = recommendation.training.model_copy(update=plan)
-    named = recommendation.design
-    changed = replace(
+def _differing(network: NetworkSpec, old: NetworkSpec) -> dict[str, Any]:
+    """The parts of ``network`` that the old one has otherwise; the decoder's one by one."""
+    sets: dict[str, Any] = {}
+    for part in PARTS:
+        new, before = getattr(network, part), getattr(old, part)
+        if new == before:
+            continue
+        if part == "decoder":
+            for name in type(new).model_fields:
+                if getattr(new, name) != getattr(before, name):
+                    sets[f"model.decoder.{name}"] = getattr(new, name)
+        else:
+            sets[f"model.{part}"] = new
+    return sets
+
+
+def _overridden(
+    recommendation: Recommendation,
+    profile: Profile,
+    sets: Mapping[str, Any],
+    choice: tuple[str, str, str],
+    sentences: list[str],
+) -> Recommendation:
+    """``recommendation`` with a user's choice, and with the rules that depend on the network's cost run again.
+
+    Args:
+        recommendation: what was decided before.
+        profile: that it is for.
+        sets: parts of spec.yaml and their chosen values.
+        choice: name, title and value of the decision.
+        sentences: why; what the rules that ran again decide otherwise is added.
+    """
+    t = recommendation.thresholds
+    evidence = evidence_of(profile, t.min_objects)
+    start = Draft(recommendation.network, recommendation.training).filled(sets)
+    draft, decided = refit(evidence, t, start)
+    again = {d.rule: d for d in decisions_on(decided, evidence)}
+    before = {d.rule: d for d in recommendation.decisions}
+    sentences += [d.reason for d in again.values() if d.rule not in before or before[d.rule].value != d.value]
+    name, title, value = choice
+    decision = Decision(USER, name, title, tuple(sets), value, " ".join(sentences), changed=True)
+    return replace(
         recommendation,
-        design=named if named == "default" else design_name(network),
-        network=network,
-        training=training,
-        cost=priced(network, profile, crop, batch),
+        network=draft.model,
+        training=draft.training,
+        cost=priced(draft, evidence),
+        decisions=(*(again.get(d.rule, d) for d in recommendation.decisions), decision),
     )
-    return changed, dropped
 
 
 def swapped(network: NetworkSpec, published: Published, *, pretrained: bool) -> tuple[NetworkSpec, list[str]]:
@@ -178,39 +216,6 @@ def _scaled(context: ContextSpec | None, factor: float) -> ContextSpec | None:
         return context
     rates = sorted({max(1, round(rate * factor)) for rate in context.rates})
     return context.model_copy(update={"rates": tuple(rates)})
-
-
-def _within(network: NetworkSpec, crop: tuple[int, int]) -> tuple[NetworkSpec, list[str]]:
-    """``network`` without the rates of ASPP that the crop can't hold, and a sentence on them."""
-    context = network.context
-    if not isinstance(context, AsppSpec):
-        return network, []
-    rates = fitting_rates(context.rates, crop, network.encoder.output_stride)
-    if rates == context.rates:
-        return network, []
-    kept = context.model_copy(update={"rates": rates}) if rates else None
-    lost = ", ".join(str(rate) for rate in context.rates if rate not in rates)
-    return network.model_copy(update={"context": kept}), [
-        f"No ASPP at rate {lost}: a crop of {min(crop)} px is too small."
-    ]
-
-
-def _decision(sets: str, value: str, reason: str) -> Decision:
-    nothing = math.nan
-    return Decision(
-        rule=USER,
-        sets=sets,
-        value=value,
-        reason=reason,
-        statistic="",
-        measured=nothing,
-        interval=(nothing, nothing),
-        threshold=nothing,
-        margin=nothing,
-        agreement=nothing,
-        binding_class=None,
-        flips_when="",
-    )
 
 
 def normalisation(network: NetworkSpec) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

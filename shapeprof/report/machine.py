@@ -9,7 +9,8 @@ from typing import Any
 
 from shapeprof.profile.file import classes_block, number
 from shapeprof.profile.profile import SCHEMA_VERSION, Profile
-from shapeprof.recommend.recommend import Alternative, Decision, Recommendation
+from shapeprof.recommend.alternatives import Alternative
+from shapeprof.recommend.decision import Decision, Recommendation
 
 
 def to_json(profile: Profile, recommendation: Recommendation) -> str:
@@ -63,6 +64,7 @@ def _recommendation(r: Recommendation) -> dict[str, Any]:
 
 def _decision(d: Decision) -> dict[str, Any]:
     data = asdict(d)
+    data["sets"] = data.pop("name")
     for name in ("measured", "threshold", "margin", "agreement"):
         data[name] = number(data[name])
     data["interval"] = None if math.isnan(d.interval[0]) else [number(v) for v in d.interval]

@@ -18,7 +18,8 @@ from shapeprof.issues import Issue
 from shapeprof.metrics.bins import CONVEXITY_BINS, PER_OCTAVE
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.profile.profile import ClassView, Profile
-from shapeprof.recommend.recommend import Alternative, Decision, Recommendation
+from shapeprof.recommend.alternatives import Alternative
+from shapeprof.recommend.decision import Decision, Recommendation
 
 from .text import bar, big, duration, percent, plural, printable, quantity, regrouped, short, spark
 
@@ -29,9 +30,6 @@ FAMILIAR = {
     "skip+dilated": "A dilated encoder with long skips (DeepLabv3+ style)",
     "default": "The default: a U-Net with deep supervision",
 }
-TITLES = {
-    "R0": "Enough?", "R1": "Detail", "R7": "Encoder", "R3": "Skips", "R6": "Context", "R4": "Heads",
-}  # fmt: skip
 KINDS = {
     "index": "class ids as grey values",
     "binary": "two values, object or not",
@@ -41,9 +39,6 @@ KINDS = {
     "instance": "instance ids",
     "annotation": "drawn from annotations",
 }
-# Forward GMAC of training per second, its backward pass included in the time. CPU: whole runs on two
-# Xeon cores reached 11 to 27, single steps 26 to 55. GPU: assumed, 10 TFLOP/s sustained.
-CPU_GMACS, GPU_GMACS = 20.0, 5000.0 / 3
 CROWDED = 0.2  # chosen: share of a class's objects from which crowding is noted
 FEW = 10  # chosen: objects of a class from which it is
 NESTED = 0.5  # share of a class in holes of another from which nesting is noted
@@ -119,7 +114,7 @@ def _answer(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
         f"{training.steps:,} steps."
     )
     yield Text(_connections(r))
-    gpu, cpu = _training_seconds(r)
+    gpu, cpu = r.seconds
     yield Text(
         f"Estimates: {cost.memory_gb:.1f} GB to train in float32; {duration(gpu)} on a GPU that sustains 10 TFLOP/s, "
         f"{duration(cpu)} on 2 CPU cores.",
@@ -127,11 +122,6 @@ def _answer(profile: Profile, r: Recommendation) -> Iterator[RenderableType]:
     )
     if r.tie:
         yield Text(r.tie, style="yellow")
-
-
-def _training_seconds(r: Recommendation) -> tuple[float, float]:
-    gmacs = r.cost.macs * r.training.batch * r.training.steps / 1e9
-    return gmacs / GPU_GMACS, gmacs / CPU_GMACS
 
 
 def _scale(profile: Profile) -> str:
@@ -174,7 +164,9 @@ def _why(r: Recommendation) -> Iterator[RenderableType]:
     for decision in r.decisions:
         if decision.rule == "R0" and not decision.abstains and "Too few" not in decision.reason:
             continue
-        table.add_row(TITLES[decision.rule], _decision(decision))
+        if decision.rule.startswith("T"):
+            continue
+        table.add_row(decision.title, _decision(decision))
     if r.design != "default":
         table.add_row("Convexity", Text(_convexity(r)))
     yield table

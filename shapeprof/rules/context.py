@@ -1,16 +1,20 @@
-"""The rule about context: whether the network looks wider than its encoder does."""
+"""R6: whether the network looks wider than its encoder does."""
 
 from __future__ import annotations
 
+from shapeprof.design.draft import Draft
+from shapeprof.design.family import context_channels, effective_field
+from shapeprof.design.spec import AsppSpec
 from shapeprof.profile.profile import ClassView
 
-from . import Finding, Knobs, effective_field, rule, wants_context
 from .evidence import Evidence, or_zero
+from .extent import wants_context
+from .rule import Outcome, rule
 from .thresholds import Thresholds
 
 
-@rule("R6", "context")
-def context(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
+@rule("R6", "context", title="Context", after="R3", sets=("model.context",))
+def context(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     """Whether the encoder is followed by atrous spatial pyramid pooling (ASPP), and its rates.
 
     What it decides: ASPP is on when the 90 % quantile of the Feret diameter (L90) of a class
@@ -26,35 +30,39 @@ def context(evidence: Evidence, knobs: Knobs, t: Thresholds) -> Finding:
 
     References: Chen et al. 2017 (DeepLabv3); published mmsegmentation results (PASCAL VOC, ADE20K, DRIVE).
     """
-    field = effective_field(knobs.stem_stride, knobs.output_stride)
+    stride = draft.part("model.encoder.output_stride")
+    field = effective_field(draft.part("model.encoder.stem_stride"), stride)
     limit = t.field_share * field
     wanting = wants_context(evidence, field, t)
-    rates = _rates(wanting, knobs.output_stride) if wanting else ()
-    largest = max(evidence.classes, key=lambda v: (or_zero(v.length("feret", 0.9)), -v.id))
-    extent = largest.length("feret", 0.9)
-    if wanting:
-        reason = (
-            f"{wanting.name} reaches {wanting.length('feret', 0.9):.0f} px (L90); the encoder sees about {field:.0f}: "
-            f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))} widens its view."
-        )
-    elif or_zero(extent) > limit:
-        reason = f"{largest.name} is long ({extent:.0f} px) but thin: recognised from a few widths around. No ASPP."
-    else:
-        reason = f"Nine in ten objects are under {extent:.0f} px; the encoder sees about {field:.0f}. No ASPP."
-    shown = wanting or largest
-    return Finding(
-        {"context_rates": rates},
+    rates = _rates(wanting, stride) if wanting else ()
+    shown = wanting or max(evidence.classes, key=lambda v: (or_zero(v.length("feret", 0.9)), -v.id))
+    channels = context_channels(draft.model.encoder.widths)
+    return Outcome(
+        {"model.context": AsppSpec(rates=rates, channels=channels) if rates else None},
         bool(rates),
-        reason,
+        _reason(shown, rates, field, limit),
         "feret_p90",
         lambda e: e.view(shown.id).length("feret", 0.9),
-        limit,
-        shown.name,
-        f"off under {limit:.0f} px" if rates else f"on if a class that is not thin exceeded {limit:.0f} px",
+        threshold=limit,
+        binding_class=shown.name,
+        flips_when=f"off under {limit:.0f} px" if rates else f"on if a class that is not thin exceeded {limit:.0f} px",
     )
 
 
+def _reason(view: ClassView, rates: tuple[int, ...], field: float, limit: float) -> str:
+    extent = view.length("feret", 0.9)
+    if rates:
+        return (
+            f"{view.name} reaches {extent:.0f} px (L90); the encoder sees about {field:.0f}: "
+            f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))} widens its view."
+        )
+    if or_zero(extent) > limit:
+        return f"{view.name} is long ({extent:.0f} px) but thin: recognised from a few widths around. No ASPP."
+    return f"Nine in ten objects are under {extent:.0f} px; the encoder sees about {field:.0f}. No ASPP."
+
+
 def _rates(view: ClassView, stride: int) -> tuple[int, ...]:
+    """Rates whose 3x3 convolution spans the class's L50, L75 and L90, each at least a quarter over the last."""
     spans = (view.length("feret", q) for q in (0.5, 0.75, 0.9))
     rates: list[int] = []
     for rate in (max(1, round((span / stride - 1) / 2)) for span in spans):

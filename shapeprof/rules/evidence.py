@@ -1,9 +1,9 @@
-"""What rules see: the statistics of the classes that may decide, of the set itself or of a resample of it."""
+"""What rules see of a set: statistics of its classes, of the whole set or of a resample, and facts about its masks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,9 +21,17 @@ class Evidence:
 
     images: int
     objects: int  # measured, all foreground classes
-    classes: tuple[ClassView, ...]
-    too_few: tuple[ClassView, ...]  # classes that decide nothing alone
+    classes: tuple[ClassView, ...]  # the only part that differs between resamples
+    too_few: tuple[ClassView, ...]  # classes with too few objects, which decide nothing alone
+    sides: tuple[float, float]  # median height and width of the masks, px
+    output_classes: int  # of the network: foreground and background, at least two
+    pixel_shares: Mapping[int, float]  # class id -> share of all pixels that are not ignored
     assumed_convexity: float | None = None  # to ask what would be decided if all objects had this convexity
+
+    @property
+    def all_classes(self) -> tuple[ClassView, ...]:
+        """All foreground classes, by id."""
+        return tuple(sorted((*self.classes, *self.too_few), key=lambda v: v.id))
 
     def convexity(self, view: ClassView) -> float:
         """Area-weighted 25 % quantile of a class's convexity, in (0, 1]; NaN when no object has 200 px."""
@@ -57,6 +65,9 @@ def evidence_of(profile: Profile, min_objects: int) -> Evidence:
         objects=sum(v.measured for v in views),
         classes=tuple(enough),
         too_few=tuple(v for v in views if v.id not in ids),
+        sides=profile.crop_sides(0.5),
+        output_classes=max(2, len(profile.names)),
+        pixel_shares={v.id: profile.pixel_share(v) for v in views},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import Knobs
+from shapeprof.design.family import Knobs
 
 
 @dataclass(frozen=True)

@@ -140,5 +140,5 @@ def test_files_that_are_no_spec(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("a: [1")
     with pytest.raises(InputError, match="is not YAML"):
         read_spec(tmp_path / "spec.yaml")
-    with pytest.raises(InputError, match="schema_version 1; this trainer reads 2"):
+    with pytest.raises(InputError, match="schema_version 1; this trainer reads 3"):
         read_spec(written(tmp_path, schema_version=1))

@@ -71,7 +71,14 @@ def spec() -> ModelSpec:
         training=TrainingSpec(crop=(48, 48), batch=2, steps=500, learning_rate=1e-5),
         split=SplitSpec(source="random"),
         rationale=(
-            Rationale(rule="R1", sets="decoder.logit_stride", value=4, reason="thin: 3 px", interval=(0.1, 0.2)),
+            Rationale(
+                rule="R1",
+                name="logit-stride",
+                sets=("model.decoder.logit_stride",),
+                value=4,
+                reason="thin: 3 px",
+                interval=(0.1, 0.2),
+            ),
         ),
     )
 

@@ -1,0 +1,23 @@
+"""How far objects reach, against what the encoder sees: what R6 and R7 ask."""
+
+from __future__ import annotations
+
+from shapeprof.profile.profile import ClassView
+
+from .evidence import Evidence
+from .thresholds import Thresholds
+
+
+def wants_context(evidence: Evidence, field: float, t: Thresholds) -> ClassView | None:
+    """The class whose objects outgrow half of ``field`` px (by L90, the largest); None if no class's do.
+
+    Thin classes never want context (thin: half of the area no wider than 4 px). Vessels are long, but recognised
+    from a few widths around: context gave them 0.0 to 0.2 Dice.
+    """
+
+    def outgrows(view: ClassView) -> bool:
+        extent, width = view.length("feret", 0.9), view.length("width_pixels", 0.5)
+        return extent > t.field_share * field and not width <= t.thin_width
+
+    wanting = [v for v in evidence.classes if outgrows(v)]
+    return max(wanting, key=lambda v: (v.length("feret", 0.9), -v.id), default=None)
