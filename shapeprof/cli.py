@@ -678,7 +678,7 @@ def _progress(what: str) -> Iterator[Progress | None]:
 
 
 def _safe(text: str) -> str:
-    from .report.text import printable
+    from .wording import printable
 
     return printable(text)
 

@@ -125,11 +125,11 @@ def test_all_background_is_nothing_measurable(tmp_path: Path) -> None:
 
 def test_one_class_everywhere_and_nothing_above_the_floor_are_findings(tmp_path: Path) -> None:
     write_set(tmp_path / "full", [np.ones((32, 32), np.uint8)] * 3)
-    assert "one-class-only" in {i.code for i in scan_masks(tmp_path / "full").issues}
+    assert "one-class-only" in {f.code for f in find_all(scan_masks(tmp_path / "full"))}
     speck = np.zeros((32, 32), np.uint8)
     speck[4:6, 4:6] = 1
     write_set(tmp_path / "specks", [speck] * 3)
-    assert "all-below-floor" in {i.code for i in scan_masks(tmp_path / "specks").issues}
+    assert "all-below-floor" in {f.code for f in find_all(scan_masks(tmp_path / "specks"))}
 
 
 def test_train_size_measures_at_training_resolution(masks: Path, tmp_path: Path) -> None:

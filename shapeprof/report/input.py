@@ -12,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .terminal import KINDS, SEVERITIES
-from .text import percent, plural, printable
+from .summary import KINDS
+from .terminal import SEVERITIES
+from shapeprof.wording import percent, plural, printable
 
 if TYPE_CHECKING:
     from shapeprof.issues import Issue

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from shapeprof.export.verify import Verification
 
-from .text import big, duration, plural, printable
+from shapeprof.wording import big, duration, plural, printable
 
 MARKS = {"passed": ("ok", "green"), "failed": ("!!", "bold red"), "skipped": (" -", "dim")}
 

@@ -14,7 +14,7 @@ from shapeprof.errors import NothingMeasurable, UnreadableMask
 from shapeprof.grouping import group_regex
 from shapeprof.issues import Issue
 from shapeprof.profile import file as profile_file
-from shapeprof.profile.profile import Ledger, Profile, part
+from shapeprof.profile.profile import Ledger, Profile
 from shapeprof.sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
 from shapeprof.version import __version__
 
@@ -156,26 +156,12 @@ def _no_object(masks: Path, profile: Profile) -> str:
     )
 
 
-def _set_findings(total: ShardResult, options: ScanOptions) -> list[Issue]:
-    """What is odd about the set as a whole."""
-    findings = []
-    pixels = {c: int(part(t, "pixels")) for c, t in total.totals.items()}
-    if len(pixels) == 1 and next(iter(pixels.values())) == total.pixels - total.ignored:
-        message = "every pixel of every mask is one class: there is nothing to tell it from; expected a background"
-        findings.append(Issue("warning", "one-class-only", message))
-    measured = sum(int(part(t, "found")) - int(part(t, "below_floor")) for t in total.totals.values())
-    if total.totals and not measured:
-        message = f"no object reaches the floor of {options.floor} px; measure smaller ones with --floor"
-        findings.append(Issue("warning", "all-below-floor", message))
-    return findings
-
-
 def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total: ShardResult) -> Profile:
     digest = hashlib.blake2b(digest_size=16)
     for path, content in sorted(total.digests):
         digest.update(path.encode("utf-8", "surrogateescape") + b"\0" + content.encode() + b"\n")
     own = sorted(total.issues, key=lambda issue: issue.path)  # stable: of one file they keep their order
-    issues = (*folder.issues, *encoding.issues, *own, *_set_findings(total, options))
+    issues = (*folder.issues, *encoding.issues, *own)
     files = len(folder.files)
     return Profile(
         names=encoding.classes.names,

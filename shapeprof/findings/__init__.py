@@ -1,0 +1,1 @@
+"""What a user should know before training, as one list: a function per finding, and what reading the files found."""
