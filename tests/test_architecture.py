@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,12 @@ def edges(files: list[Path]) -> dict[Path, set[Path]]:
     return graph
 
 
+@cache
+def all_edges() -> dict[Path, set[Path]]:
+    """``edges`` of the whole package."""
+    return edges(FILES)
+
+
 def circles(graph: dict[Path, set[Path]]) -> list[set[Path]]:
     """The sets of files that reach each other (strongly connected components of two files or more)."""
 
@@ -127,22 +134,24 @@ def test_the_circle_finder_sees_circles_of_any_length() -> None:
 
 @pytest.mark.parametrize("room", ["sources"])  # "" is the whole package
 def test_no_file_imports_itself_by_way_of_others(room: str) -> None:
-    files = [path for path in FILES if path.is_relative_to(PACKAGE / room)]
+    files = {path for path in FILES if path.is_relative_to(PACKAGE / room)}
     assert len(files) > 1
-    found = [sorted(p.relative_to(PACKAGE).as_posix() for p in circle) for circle in circles(edges(files))]
-    assert found == []
+    graph = {path: all_edges()[path] & files for path in files}
+    assert [sorted(p.relative_to(PACKAGE).as_posix() for p in circle) for circle in circles(graph)] == []
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if room(p) == "sources"], ids=lambda p: p.relative_to(PACKAGE).as_posix()
-)
-def test_rooms_inside_of_sources_know_only_their_neighbours(path: Path) -> None:
-    here = sub_room(path)
-    row = MAY_KNOW.get(here, set()) if here not in SOURCES_GROUND else set()
-    if path.parent == PACKAGE / "sources" and here not in SOURCES_GROUND:
-        return  # above the rooms: any of them
-    known = {sub_room(other) for other in edges(FILES)[path]}
-    assert known <= row | GROUND | SOURCES_GROUND | {here}
+@pytest.mark.parametrize("name", sorted(name for name in MAY_KNOW if name.startswith("sources/")))
+def test_rooms_inside_of_sources_know_only_their_neighbours(name: str) -> None:
+    files = [path for path in FILES if sub_room(path) == name]
+    assert files
+    known = {sub_room(other) for path in files for other in all_edges()[path]}
+    assert known <= MAY_KNOW[name] | GROUND | SOURCES_GROUND | {name}
+
+
+def test_the_ground_of_sources_knows_no_room() -> None:
+    for path in FILES:
+        if sub_room(path) in SOURCES_GROUND:
+            assert {sub_room(other) for other in all_edges()[path]} <= GROUND | SOURCES_GROUND, path
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
