@@ -153,6 +153,7 @@ def seeds() -> dict[str, list[bytes]]:
             matlab({"mask": values.astype(float), "other": pages}, compressed=False),
             matlab({"GTcls": {"Segmentation": values, "Cells": np.array([[1, "a"]], object)}}, compressed=False),
         ],
+        "pgm": [saved(values, "PPM"), b"P2 23 17 3\n" + " ".join(map(str, values.ravel())).encode()],
         "nii": [nifti()],
         "nii.gz": [gzip.compress(nifti(), mtime=0)],
     }  # fmt: skip

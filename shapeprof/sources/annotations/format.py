@@ -76,10 +76,10 @@ def register(format_: AnnotationFormat) -> AnnotationFormat:
 
 @lru_cache(maxsize=1)
 def all_formats() -> tuple[AnnotationFormat, ...]:
-    """Every format, by name."""
+    """Every format, by title."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"{__package__}.{module.name}")
-    return tuple(_FORMATS[name] for name in sorted(_FORMATS))
+    return tuple(sorted(_FORMATS.values(), key=lambda format_: format_.title.lower()))
 
 
 def find_format(name: str) -> AnnotationFormat:
