@@ -164,9 +164,5 @@ def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
     return result
 
 
-def _recognises(head: bytes) -> bool:
-    keys = (b'"images"', b'"annotations"', b'"categories"', b'"licenses"', b'"info"')
-    return any(key in head for key in keys)
-
-
-register(AnnotationFormat("coco", "COCO", (".json",), parse, regions, _recognises, classes=classes))
+_MARKS = (b'"images"', b'"annotations"', b'"categories"', b'"licenses"', b'"info"')
+register(AnnotationFormat("coco", "COCO", (".json",), parse, regions, _MARKS, classes=classes))

@@ -14,7 +14,7 @@ CACHED = 64  # documents kept per process: there are few of those that hold many
 
 def guesses(path: Path) -> list[AnnotationFormat]:
     """The formats that a file may be of by its suffix and its beginning; [] when it can't be read."""
-    likely = [f for f in all_formats() if f.recognises is not None and path.suffix.lower() in f.suffixes]
+    likely = [format_ for format_ in all_formats() if format_.marks and path.suffix.lower() in format_.suffixes]
     if not likely:
         return []
     try:
@@ -24,7 +24,7 @@ def guesses(path: Path) -> list[AnnotationFormat]:
         return []
     if head.startswith(b'{"schema_version"'):  # a profile of ours
         return []
-    return [format_ for format_ in likely if format_.recognises is not None and format_.recognises(head)]
+    return [format_ for format_ in likely if any(mark in head for mark in format_.marks)]
 
 
 def is_annotation_document(path: Path) -> bool:
@@ -40,7 +40,7 @@ def recognise(path: Path) -> tuple[AnnotationFormat, Document]:
 def load(path: Path, format_: str) -> Document:
     """Parse a file of a format; raise NotThisFormat."""
     wanted = find_format(format_)
-    if wanted.recognises is None:
+    if not wanted.marks:
         return _parsed(path, format_, *_state(path))
     found, document = recognise(path)
     if found != wanted:

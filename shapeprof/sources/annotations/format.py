@@ -52,8 +52,7 @@ class AnnotationFormat:
     parse: Callable[[Content], Document]  # raise NotThisFormat with what was missing
     # (record, its document, source, (rows, columns)) to the objects of one image
     regions: Callable[[Record, Document, AnnotationSource, tuple[int, int]], list[Region]]
-    # Whether a file that begins so may be a document. None: nothing at the beginning tells; then ``proves`` must.
-    recognises: Callable[[bytes], bool] | None = None
+    marks: tuple[bytes, ...] = ()  # a document has one of these near its beginning; (): ``proves`` must tell
     proves: Callable[[Document], bool] | None = None  # of one document: whether all files of its folder are documents
     per_image: bool = False  # every image has a document of its own, and a file beside them may name the classes
     # (set, names in such a file) to the classes in order

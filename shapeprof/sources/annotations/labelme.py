@@ -120,8 +120,5 @@ def _bitmap(fields: dict[str, Any], top: float, left: float) -> Bitmap:
     return Bitmap(flat > 0, round(top), round(left))
 
 
-def _recognises(head: bytes) -> bool:
-    return any(key in head for key in (b'"shapes"', b'"imageData"', b'"imagePath"', b'"lineColor"'))
-
-
-register(AnnotationFormat("labelme", "LabelMe", (".json",), parse, regions, _recognises, per_image=True))
+_MARKS = (b'"shapes"', b'"imageData"', b'"imagePath"', b'"lineColor"')
+register(AnnotationFormat("labelme", "LabelMe", (".json",), parse, regions, _MARKS, per_image=True))

@@ -165,11 +165,5 @@ def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
     return result
 
 
-def _recognises(head: bytes) -> bool:
-    keys = (b'"_via_', b'"filename"', b'"fileref"', b'"shape_attributes"', b'"region_attributes"')
-    return any(key in head for key in keys)
-
-
-register(
-    AnnotationFormat("via", "VIA", (".json",), parse, regions, _recognises, classes=classes, attribute=attribute_of)
-)
+_MARKS = (b'"_via_', b'"filename"', b'"fileref"', b'"shape_attributes"', b'"region_attributes"')
+register(AnnotationFormat("via", "VIA", (".json",), parse, regions, _MARKS, classes=classes, attribute=attribute_of))

@@ -93,8 +93,4 @@ def _refuse(*declared: Any) -> None:
     raise NotThisFormat("it declares a document type (<!DOCTYPE>), which is not read; remove that line")
 
 
-register(
-    AnnotationFormat(
-        "voc", "Pascal VOC", (".xml",), parse, regions, lambda head: b"<annotation" in head, per_image=True
-    )
-)
+register(AnnotationFormat("voc", "Pascal VOC", (".xml",), parse, regions, (b"<annotation",), per_image=True))

@@ -50,7 +50,10 @@ HEAD = 512  # bytes from the start of a file by which its format is recognised
 
 def register(format_: Format) -> Format:
     """Make a format known; raise ValueError when its title or a suffix is taken."""
-    owner = sys._getframe(1).f_globals["__name__"]
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
+        frame = frame.f_back
+    owner = frame.f_globals["__name__"]
     for key in (format_.title, *format_.suffixes):
         if key in _OWNERS:
             raise ValueError(f"mask format {key!r} is already defined by {_OWNERS[key]}")

@@ -16,12 +16,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.labelmap import MAX_PIXELS
-
 from .decoders import check_pixels
-from .format import Format, register
-from .planes import Planes, mask_keys, planes_of_arrays, raster_of, size_of, wrong_array
-from .raster import Raster
+from .planes import Planes, mask_keys, planes_of_arrays, register_arrays, wrong_array
 
 MAGIC, MAGIC_7_3 = b"MATLAB 5.0", b"MATLAB 7.3"
 _HEADER = 128  # bytes; the last two say the order of bytes
@@ -112,26 +108,4 @@ def _planes(data: bytes, path: str, limit: int) -> Planes:
     return planes_of_arrays({key: arrays[key] for key in mask_keys(list(arrays))}, path)
 
 
-def _read(data: bytes, path: str, member: str, limit: int) -> Raster:
-    return raster_of(_planes(data, path, limit), path, member)
-
-
-def _members(data: bytes, path: str, limit: int) -> tuple[str, ...]:
-    return tuple(_planes(data, path, limit))
-
-
-def _size(data: bytes, path: str, member: str) -> tuple[int, int]:
-    return size_of(_planes(data, path, MAX_PIXELS), path, member)
-
-
-register(
-    Format(
-        "MATLAB",
-        (".mat",),
-        lambda data: data.startswith((MAGIC, MAGIC_7_3)),
-        _read,
-        members=_members,
-        size=_size,
-        arrays=True,
-    )
-)
+register_arrays("MATLAB", (".mat",), lambda data: data.startswith((MAGIC, MAGIC_7_3)), _planes)

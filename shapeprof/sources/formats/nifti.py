@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import MAX_PIXELS
 
 from .decoders import check_pixels
-from .format import Format, register
-from .planes import Planes, raster_of, size_of, wrong_array
-from .raster import Raster
+from .planes import Planes, register_arrays, wrong_array
 
 GZIP = b"\x1f\x8b"
 _SIZES = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")  # of the header, 348, in either order of bytes
@@ -31,17 +28,9 @@ def _is_nifti(data: bytes) -> bool:
     return data[:4] in _SIZES and data[344:348] in _MAGIC
 
 
-def _read(data: bytes, path: str, member: str, limit: int) -> Raster:
-    return raster_of(_slices(data, path, limit), path, member)
-
-
 def _members(data: bytes, path: str, limit: int) -> tuple[str, ...]:
     slices = _shape(data, path, limit)[2]
     return ("",) if slices == 1 else tuple(map(str, range(slices)))
-
-
-def _size(data: bytes, path: str, member: str) -> tuple[int, int]:
-    return size_of(_slices(data, path, MAX_PIXELS), path, member)
 
 
 @lru_cache(maxsize=2)
@@ -87,6 +76,4 @@ def _unzipped(data: bytes, path: str, most: int) -> bytes:
         return file.read(most)
 
 
-register(
-    Format("NIfTI", (".nii", ".nii.gz"), _recognises, _read, members=_members, size=_size, arrays=True, slices=True)
-)
+register_arrays("NIfTI", (".nii", ".nii.gz"), _recognises, _slices, members=_members, slices=True)

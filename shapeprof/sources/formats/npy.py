@@ -15,26 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import MAX_PIXELS
 
 from .decoders import check_pixels, too_large
-from .format import Format, register
-from .planes import Planes, mask_keys, planes_of, planes_of_arrays, raster_of, size_of, wrong_array
-from .raster import Raster
+from .planes import Planes, mask_keys, planes_of, planes_of_arrays, register_arrays, wrong_array
 
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
-
-
-def _read(data: bytes, path: str, member: str, limit: int) -> Raster:
-    return raster_of(_planes(data, path, limit), path, member)
-
-
-def _members(data: bytes, path: str, limit: int) -> tuple[str, ...]:
-    return tuple(_planes(data, path, limit))
-
-
-def _size(data: bytes, path: str, member: str) -> tuple[int, int]:
-    return size_of(_planes(data, path, MAX_PIXELS), path, member)
 
 
 @lru_cache(maxsize=2)
@@ -81,5 +66,5 @@ def _npz(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-register(Format("NPY", (".npy",), lambda data: data.startswith(NPY), _read, members=_members, size=_size, arrays=True))
-register(Format("NPZ", (".npz",), lambda data: data.startswith(ZIP), _read, members=_members, size=_size, arrays=True))
+register_arrays("NPY", (".npy",), lambda data: data.startswith(NPY), _planes)
+register_arrays("NPZ", (".npz",), lambda data: data.startswith(ZIP), _planes)

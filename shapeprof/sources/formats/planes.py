@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
+from shapeprof.labelmap import MAX_PIXELS
 
+from .format import Format, register
 from .raster import Raster, from_array
 
 _MASK_KEY = re.compile(r"(.*[._-])?(masks?|labels?|lbl|gt|ground_?truth|seg|segmentations?|annotations?|y)", re.I)
@@ -72,15 +75,32 @@ def plane_of(planes: Planes, path: str, member: str) -> NDArray[Any]:
     return planes[member]
 
 
-def raster_of(planes: Planes, path: str, member: str) -> Raster:
-    """The raster of ``plane_of``."""
-    return from_array(plane_of(planes, path, member), path)
+def register_arrays(
+    title: str,
+    suffixes: tuple[str, ...],
+    recognises: Callable[[bytes], bool],
+    planes: Callable[[bytes, str, int], Planes],
+    members: Callable[[bytes, str, int], tuple[str, ...]] | None = None,
+    *,
+    slices: bool = False,
+) -> None:
+    """Register a format of arrays; ``planes``: (data, path, most pixels) to all masks of a file, by member.
 
+    ``members``: their names alone, where these cost less. The other arguments are fields of ``Format``.
+    """
 
-def size_of(planes: Planes, path: str, member: str) -> tuple[int, int]:
-    """(width, height) of a plane; of the first of several when none is named."""
-    height, width = plane_of(planes, path, member or next(iter(planes))).shape[:2]
-    return int(width), int(height)
+    def read(data: bytes, path: str, member: str, limit: int) -> Raster:
+        return from_array(plane_of(planes(data, path, limit), path, member), path)
+
+    def names(data: bytes, path: str, limit: int) -> tuple[str, ...]:
+        return tuple(planes(data, path, limit))
+
+    def size(data: bytes, path: str, member: str) -> tuple[int, int]:
+        found = planes(data, path, MAX_PIXELS)
+        height, width = plane_of(found, path, member or next(iter(found))).shape[:2]
+        return int(width), int(height)
+
+    register(Format(title, suffixes, recognises, read, members or names, size, arrays=True, slices=slices))
 
 
 def several_pages(path: str, pages: int) -> UnreadableMask:
