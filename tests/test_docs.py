@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import typer.main
 
 from shapeprof.cli import app
 from shapeprof.rules.rule import all_rules
+from shapeprof.sources.annotations import format as annotation_formats
+from shapeprof.sources.formats import format as mask_formats
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,7 +28,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["rules.md", "metrics.md", "spec.schema.json"])
+@pytest.mark.parametrize("name", ["formats.md", "rules.md", "metrics.md", "spec.schema.json"])
 def test_generated_pages_are_up_to_date(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generator().pages()[name], (
         "run: python docs/generate.py"
@@ -71,3 +75,16 @@ def test_every_row_of_the_formats_names_a_test_that_exists() -> None:
         for path, test in named:
             file = path or file
             assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
+
+
+@pytest.mark.parametrize(
+    ("formats", "heading"),
+    [(mask_formats.all_formats, "| how it is stored |"), (annotation_formats.all_formats, "| format or layout |")],
+)
+def test_every_format_has_a_row_that_names_its_test(formats: Callable[[], tuple[Any, ...]], heading: str) -> None:
+    text = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    table = text[text.index(heading) :].split("\n\n")[0]
+    first = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert not [f.title for f in formats() if not any(f.title in cell for cell in first)], (
+        "add a row to docs/formats.md"
+    )

@@ -31,7 +31,7 @@ from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.metrics.best import best
 from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.survival import PHASES
-from shapeprof.sources.masks import resize_nearest
+from shapeprof.sources.reading.files import resize_nearest
 from shapeprof.sources.run_length import encode
 
 NEEDS_TORCH = "torch is not installed: pip install 'shapeprof[torch]'"

@@ -64,7 +64,7 @@ def few_objects(profile: Profile, recommendation: Recommendation | None) -> Iter
     """
     deciding = None if recommendation is None else {name for name, _ in recommendation.limits}
     for view in profile.classes():
-        if 0 < view.measured and (view.measured < FEW or (deciding is not None and view.name not in deciding)):
+        if view.measured > 0 and (view.measured < FEW or (deciding is not None and view.name not in deciding)):
             yield Found(
                 f"{brief(view.name)} has {plural(view.measured, 'measured object')}, too few to decide anything",
                 "label more of it, or merge it with another class (--merge-classes)",

@@ -33,10 +33,7 @@ unreadable(
     "export it as the others were",
 )
 unreadable(
-    "empty-file",
-    "the file holds nothing",
-    "It has no bytes, or an array without pixels.",
-    "copy or export it again",
+    "empty-file", "the file holds nothing", "It has no bytes, or an array without pixels.", "copy or export it again"
 )
 unreadable(
     "looks-like-photo",

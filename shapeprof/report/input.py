@@ -12,9 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from shapeprof.wording import percent, plural, printable
+
 from .summary import KINDS
 from .terminal import SEVERITIES
-from shapeprof.wording import percent, plural, printable
 
 if TYPE_CHECKING:
     from shapeprof.issues import Issue

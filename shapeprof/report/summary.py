@@ -13,7 +13,7 @@ from shapeprof.findings.finding import Finding
 from shapeprof.metrics.columns import STRIDES
 from shapeprof.profile.profile import ClassView, Profile
 from shapeprof.recommend.decision import Decision, Recommendation
-from shapeprof.wording import big, brief, duration, listed, percent, plural, printable, quantity, short
+from shapeprof.wording import big, brief, duration, listed, percent, plural, printable, short
 
 from .histograms import convexity_counts, length_counts
 

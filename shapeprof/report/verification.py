@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from shapeprof.export.verify import Verification
-
 from shapeprof.wording import big, duration, plural, printable
 
 MARKS = {"passed": ("ok", "green"), "failed": ("!!", "bold red"), "skipped": (" -", "dim")}

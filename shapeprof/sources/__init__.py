@@ -13,8 +13,9 @@ from shapeprof.labelmap import LabelMap
 from shapeprof.runmap import RunMap
 
 from .encoding import Encoding, ReadOptions
-from .listing.folder import MaskFolder, find_masks
-from .listing.pairing import Pair, Pairing, pair
+from .find import find_masks
+from .maskset import MaskFolder
+from .pairing import Pair, Pairing, pair
 
 __all__ = [
     "Encoding",
@@ -57,10 +58,10 @@ def masks_again(root: Path, arguments: dict[str, Any], encoding: Encoding) -> Ma
 
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
-    """The files on disk that each mask of ``folder`` is read from; see ``sources.listing.folder``."""
-    from .listing import behind
+    """The files on disk that each mask of ``folder`` is read from; see ``sources.files_behind``."""
+    from . import files_behind
 
-    return behind.stored_files(folder)
+    return files_behind.stored_files(folder)
 
 
 def is_annotation_document(path: Path) -> bool:
@@ -73,24 +74,27 @@ def is_annotation_document(path: Path) -> bool:
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """One mask as a LabelMap and the findings about it; see ``sources.masks``."""
-    from . import masks, reclass
+    """One mask as a LabelMap and the findings about it; see ``sources.reading.masks``."""
+    from . import reclass
+    from .reading import masks
 
     label_map, issues = masks.read_mask(folder_root, relpath, encoding, train_size)
     return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
 
 
 def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.masks``."""
-    from . import masks, reclass
+    """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.reading.masks``."""
+    from . import reclass
+    from .reading import masks
 
     label_map, issues = masks.read_whole(folder_root, relpaths, encoding)
     return reclass.reclassed_labels(label_map, encoding) if encoding.new_ids else label_map, issues
 
 
 def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, ...]:
-    """Label maps that together show every class of every pixel of one image; see ``sources.masks``."""
-    from . import masks, reclass
+    """Label maps that together show every class of every pixel of one image; see ``sources.reading.masks``."""
+    from . import reclass
+    from .reading import masks
 
     layers = masks.read_layers(folder_root, relpaths, encoding)
     return tuple(reclass.reclassed_labels(m, encoding) for m in layers) if encoding.new_ids else layers
@@ -99,8 +103,9 @@ def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
 def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
-    """One mask as a RunMap and the findings about it; see ``sources.runs``."""
-    from . import reclass, runs
+    """One mask as a RunMap and the findings about it; see ``sources.reading.runs``."""
+    from . import reclass
+    from .reading import runs
 
     run_map, issues = runs.read_runs(folder_root, relpath, encoding, train_size)
     return reclass.reclassed_runs(run_map, encoding) if encoding.new_ids else run_map, issues

@@ -11,13 +11,16 @@ from .encoding import Encoding, ReadOptions
 from .layouts.layout import decide_layout
 from .layouts.pages import PagesFound, class_pages, decide_pages
 from .layouts.panoptic import panoptic_encoding
-from .listing.folder import MaskFolder, some
-from .listing.known_sets import refuse_unread
+from .maskset import MaskFolder
+from .names.known_sets import refuse_unread
+from .sample import COLOUR_SAMPLE, SAMPLE, sample_order
 from .values.colour import colour_of, decide_colour, palettes_differ
-from .values.grey import Draft, decide_grey
+from .values.draft import Draft
+from .values.grey import decide_grey
 from .values.polarity import invert, inverted_polarity
 from .values.roles import assign_roles, ignore_colour
-from .values.survey import COLOUR_SAMPLE, SAMPLE, Observation, sample_order, survey
+from .values.survey import Observation, survey
+from .wording import first_few
 
 MAX_TRIED = 1024  # files tried before a set of unreadable ones is given up
 
@@ -29,7 +32,7 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
     if folder.annotations is not None:
-        from .annotations.classes import encoding_of
+        from .annotation_encoding import encoding_of
 
         return encoding_of(folder, folder.annotations, options)
     refuse_unread(folder)
@@ -102,7 +105,7 @@ def _look(folder: MaskFolder, found: PagesFound, limit: int) -> list[Observation
 
 
 def _photo_message(photos: list[Observation]) -> str:
-    names = some(f"{photo.path} ({photo.distinct} values)" for photo in photos)
+    names = first_few(f"{photo.path} ({photo.distinct} values)" for photo in photos)
     looks = "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
     return (
         f"{looks}, not a mask: {names}; expected few values in areas. "

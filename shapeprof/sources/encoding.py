@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from shapeprof.issues import Issue
 from shapeprof.labelmap import MAX_PIXELS, ClassTable
 
-from .annotations.source import AnnotationSource
+from .maskset import AnnotationSource
 
 ODD = -2  # in place of a class id: of a raw value that the encoding does not know
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
@@ -111,6 +112,12 @@ class Encoding:
         if drawing := fields.get("drawing"):
             fields["drawing"] = AnnotationSource(**drawing)
         return cls(**fields)
+
+
+@lru_cache(maxsize=8)
+def plain(encoding: Encoding) -> Encoding:
+    """The encoding for reading one file by itself (layout "files")."""
+    return replace(encoding, layout="files", instances=encoding.instances and encoding.layout != "objects")
 
 
 def hex_colour(packed: int) -> str:

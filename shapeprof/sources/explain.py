@@ -13,19 +13,13 @@ from shapeprof.labelmap import LabelMap
 
 from . import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask, regrouped
 from .encoding import hex_colour
+from .files_behind import document_of
+from .formats.format import format_of
+from .formats.stored_bytes import read_bytes
 from .layouts.objects import object_files
-from .listing.folder import some
-from .values.survey import Observation, look_at, read_bytes
+from .values.survey import Observation, look_at
+from .wording import first_few
 
-_FORMATS = (
-    (b"\x89PNG", "PNG"),
-    (b"\xff\xd8", "JPEG"),
-    (b"BM", "BMP"),
-    (b"GIF8", "GIF"),
-    (b"RIFF", "WebP"),
-    (b"II", "TIFF"),
-    (b"MM", "TIFF"),
-)
 SHOWN = 20  # files that are looked at one by one, unless all are asked for
 
 
@@ -107,19 +101,16 @@ def _reading(folder: MaskFolder, name: str, encoding: Encoding | None, train_siz
 def _stored(folder: MaskFolder, name: str) -> tuple[str, Observation | None]:
     """(how a mask is stored, what its file holds; None when it is a folder of files)."""
     if folder.annotations is not None:
-        return f"drawn from {some(folder.stored, 1)}", None
+        return f"drawn from {document_of(folder, name) or first_few(folder.stored, 1)}", None
     if folder.first_below(name) is not None:
         return f"{len(object_files(folder.root, name))} files of one object", None
     data = read_bytes(folder.root, name)
     seen = look_at(data, name)
     kind = {"grey": "grey", "palette": "palette", "colour": "RGB"}[seen.storage]
-    parts = [_format(data, name), f"{seen.bits} bits", "RGB, equal channels" if seen.equal_channels else kind]
+    format_ = format_of(data)
+    parts = ["" if format_ is None else format_.title, f"{seen.bits} bits"]
+    parts.append("RGB, equal channels" if seen.equal_channels else kind)
     return ", ".join([*parts, "lossy"] if seen.lossy else parts), seen
-
-
-def _format(data: bytes, name: str) -> str:
-    """The format by content, which counts; by extension where the first bytes do not tell."""
-    return next((text for start, text in _FORMATS if data.startswith(start)), Path(name).suffix.lstrip(".").upper())
 
 
 def _counts(found: LabelMap) -> tuple[tuple[tuple[str, int], ...], int, int | None]:

@@ -75,7 +75,7 @@ def reclassed_runs(run_map: RunMap, encoding: Encoding) -> RunMap:
     """A mask with the classes that ``reclassed`` decided; neighbours that have become equal are one run."""
     import numpy as np
 
-    from .runs import merged_runs
+    from .run_length import merged_runs
 
     value = _new_ids(run_map.value, encoding)
     ids = np.zeros(0, np.int64)

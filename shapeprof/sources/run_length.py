@@ -49,6 +49,27 @@ def _encode(labels, instances, use_instances, ignored):  # type: ignore[no-untyp
     return row, start[:n].copy(), value[:n].copy(), key[:n].copy()
 
 
+@kernel
+def merged_runs(row, start, value, ids):  # type: ignore[no-untyped-def]
+    """Runs of a row that have become equal joined: row, start, value, ids (without any if there were none)."""
+    new_row = np.empty_like(row)
+    new_start, new_value, new_ids = np.empty_like(start), np.empty_like(value), np.empty_like(ids)
+    n = 0
+    for y in range(row.size - 1):
+        new_row[y] = first = n
+        for i in range(row[y], row[y + 1]):
+            same = n > first and value[i] == new_value[n - 1]
+            if same and ids.size:
+                same = ids[i] == new_ids[n - 1]
+            if not same:
+                new_start[n], new_value[n] = start[i], value[i]
+                if ids.size:
+                    new_ids[n] = ids[i]
+                n += 1
+    new_row[-1] = n
+    return new_row, new_start[:n], new_value[:n], new_ids[: n if ids.size else 0]
+
+
 def encode(label_map: LabelMap) -> RunMap:
     """The runs of a label map."""
     labels, instances = label_map.labels, label_map.instances

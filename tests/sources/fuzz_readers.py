@@ -38,7 +38,8 @@ from shapeprof.labelmap import ClassTable
 from shapeprof.sources import Encoding, read_mask, read_runs
 from shapeprof.sources.formats.decode import members
 from shapeprof.sources.formats.members import member_name
-from shapeprof.sources.values.survey import look_at, read_bytes
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.values.survey import look_at
 
 LIMIT = 2**22  # pixels: what declares more is refused, so that cases are quick
 SECONDS = 10
@@ -152,6 +153,7 @@ def seeds() -> dict[str, list[bytes]]:
             matlab({"mask": values.astype(float), "other": pages}, compressed=False),
             matlab({"GTcls": {"Segmentation": values, "Cells": np.array([[1, "a"]], object)}}, compressed=False),
         ],
+        "pgm": [saved(values, "PPM"), b"P2 23 17 3\n" + " ".join(map(str, values.ravel())).encode()],
         "nii": [nifti()],
         "nii.gz": [gzip.compress(nifti(), mtime=0)],
     }  # fmt: skip

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from shapeprof.sources.annotations import drawing
-from shapeprof.sources.annotations.drawing import COVERED, OUTSIDE, draw, rasterise
 from shapeprof.sources.annotations.model import BAD_RLE, BadShape, Bitmap, Ellipse, Polygon, Region, RunLength, Shape
+from shapeprof.sources.reading import drawing
+from shapeprof.sources.reading.drawing import COVERED, OUTSIDE, draw, rasterise
 
 SIZE = (9, 12)
 Ring = list[tuple[float, float]]

@@ -62,6 +62,11 @@ DOCUMENTS: dict[str, Any] = {
     ),
 }
 LABELS = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n3 0.2 0.2 0.9 0.2 0.9 0.9\n1 0.5 0.5 0.2 0.2\n"
+VOC = (
+    "<annotation><filename>a.png</filename><size><width>16</width><height>12</height></size><object><name>a</name>"
+    "<polygon><x1>1</x1><y1>1</y1><x2>7</x2><y2>1</y2><x3>7</x3><y3>7</y3></polygon></object><object><name>b</name>"
+    "<bndbox><xmin>1</xmin></bndbox><polygon><pt><x>1</x><y>1</y></pt></polygon></object></annotation>"
+)
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
@@ -137,6 +142,7 @@ def outcome(root: Path) -> str:
         ("coco", DOCUMENTS["coco"], "x.json"),
         ("labelme", DOCUMENTS["labelme"], "a.json"),
         ("via", DOCUMENTS["via"], "x.json"),
+        ("voc", VOC, "a.xml"),
         ("yolo", LABELS, "a.txt"),
     ],
 )
@@ -153,4 +159,5 @@ def test_damaged_documents(tmp_path: Path, name: str, document: Any, file: str) 
         os.utime(tmp_path / file, ns=(number, number))  # the clock of the disk may stand still meanwhile
         result = outcome(tmp_path)
         seen[result] = seen.get(result, 0) + 1
-    assert sum(seen.values()) == ROUNDS and seen["read"] > ROUNDS // 5, seen
+    least = ROUNDS // (50 if name == "voc" else 5)  # almost any changed byte spoils XML
+    assert sum(seen.values()) == ROUNDS and seen["read"] > least, seen

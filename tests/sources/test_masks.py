@@ -20,7 +20,7 @@ from written import blocks, codes, colours, labels, look, save, save_palette
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources import Encoding, read_mask
-from shapeprof.sources.masks import resize_nearest
+from shapeprof.sources.reading.files import resize_nearest
 
 LEGEND = [(0, 0, 0), (60, 16, 152), (132, 41, 246), (226, 169, 41), (254, 221, 58)]
 

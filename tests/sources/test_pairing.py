@@ -10,7 +10,7 @@ from written import blocks, codes, save
 
 from shapeprof.errors import PairingError, UsageError
 from shapeprof.sources import MaskFolder, Pairing, find_masks, pair
-from shapeprof.sources.listing.pairing import Pair
+from shapeprof.sources.pairing import Pair
 
 
 def make(root: Path, *names: str) -> Path:

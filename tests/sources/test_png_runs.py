@@ -14,8 +14,9 @@ from png_files import GREY, PALETTE, RGB, assemble, filtered, packed_rows, write
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.formats import png_runs
-from shapeprof.sources.formats.decode import decode, pack
+from shapeprof.sources.formats.decode import decode
 from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
+from shapeprof.sources.formats.raster import pack
 
 KINDS = [*((GREY, depth) for depth in (1, 2, 4, 8, 16)), *((PALETTE, depth) for depth in (1, 2, 4, 8)), (RGB, 8)]
 

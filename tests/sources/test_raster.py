@@ -349,8 +349,8 @@ def test_memory_that_ends_is_a_finding(tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("shapeprof.sources.runs.decode_png_runs", full)
-    monkeypatch.setattr("shapeprof.sources.formats.decode.tiff.opened", full)
+    monkeypatch.setattr("shapeprof.sources.reading.runs.decode_png_runs", full)
+    monkeypatch.setattr("shapeprof.sources.formats.tiff.opened", full)
     for name in ("a.png", "a.tif"):
         with pytest.raises(UnreadableMask, match="more memory than there is") as caught:
             read_runs(tmp_path, name, encoding)

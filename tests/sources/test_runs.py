@@ -15,7 +15,7 @@ from written import blocks, colours, look, save, save_palette
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources import Encoding, read_mask, read_runs
-from shapeprof.sources import runs as runs_module
+from shapeprof.sources.reading import runs as runs_module
 from shapeprof.sources.run_length import encode
 
 LEGEND = [(0, 0, 0), (60, 16, 152), (132, 41, 246), (226, 169, 41), (254, 221, 58)]

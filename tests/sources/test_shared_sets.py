@@ -132,7 +132,7 @@ def test_photographs_are_refused(shared: Shared) -> None:
     folder = find_masks(shared("paveseg_pavement") / "images")
     from shapeprof.errors import NothingMeasurable
     from shapeprof.sources import detect
-    from shapeprof.sources.listing.folder import MaskFolder
+    from shapeprof.sources.maskset import MaskFolder
 
     with pytest.raises(NothingMeasurable, match="photographs"):
         detect(MaskFolder(folder.root, folder.files[:8]))

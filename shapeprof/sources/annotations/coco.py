@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from shapeprof.sources.class_files import ClassNames
+from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
+from shapeprof.sources.wording import first_few
+
+from .format import AnnotationFormat, Content, register
 from .model import (
     BAD_RLE,
     NO_SHAPE,
     ONLY_BOX,
     BadShape,
     BelongsToMasks,
-    Category,
+    ClassList,
     Document,
     NotThisFormat,
     Polygon,
@@ -28,8 +33,9 @@ from .model import (
 )
 
 
-def parse(data: Any, source: str) -> Document:
-    """The document of a JSON value; ``source`` names its file. Raise NotThisFormat."""
+def parse(content: Content) -> Document:
+    """The document in a JSON file; raise NotThisFormat."""
+    data, source = content.json, content.name
     if not isinstance(data, dict):
         raise NotThisFormat("it holds no object with 'images', 'annotations' and 'categories'")
     images, annotations, categories = (data.get(key) for key in ("images", "annotations", "categories"))
@@ -95,8 +101,9 @@ def _id(value: Any) -> str:
     return str(int(number)) if number.is_integer() and not isinstance(value, int) else text_of(value)
 
 
-def regions(record: Record, key_of: dict[str, str]) -> list[Region]:
+def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
     """The objects of an image; the category of one whose id is unknown is ""."""
+    key_of = document.key_of
     return [_region(item, key_of.get(_id(item.get("category_id")), "")) for item in record.regions]
 
 
@@ -139,3 +146,23 @@ def _run_length(found: dict[str, Any]) -> RunLength:
     if isinstance(counts, list) and all(type(count) is int for count in counts):
         return RunLength(tuple(counts), shape)
     raise BadShape(BAD_RLE)
+
+
+def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
+    """The categories but Roboflow's own: id 0, used by nothing, whose name is the others' super-category."""
+    result = ClassList([])
+    parents = {category.parent for category in found.categories if category.id != 0}
+    used: Counter[str] = Counter()
+    for category in found.categories:
+        if category.id == 0 and not category.used and category.name in parents:
+            result.reasons.append(f"category 0, '{category.name}', is the super-category of others and no class")
+            continue
+        used[category.name] += category.used
+        result.categories.append(category)
+    if unused := [name for name, n in used.items() if not n]:
+        result.reasons.append(f"no annotation is of the categories {first_few(unused, 8)}")
+    return result
+
+
+_MARKS = (b'"images"', b'"annotations"', b'"categories"', b'"licenses"', b'"info"')
+register(AnnotationFormat("coco", "COCO", (".json",), parse, regions, _MARKS, classes=classes))

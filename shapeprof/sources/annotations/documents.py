@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from . import coco, labelme, via, yolo
+from .format import AnnotationFormat, Content, all_formats, find_format
 from .model import BelongsToMasks, Document, NotThisFormat
-from .source import TITLES, Format
 
-HEAD = 4096  # bytes of a JSON file that must name a key of the format
+HEAD = 4096  # bytes of a file by which its format is recognised
 CACHED = 64  # documents kept per process: there are few of those that hold many images
-_MARKS: dict[Format, tuple[bytes, ...]] = {
-    "coco": (b'"images"', b'"annotations"', b'"categories"', b'"licenses"', b'"info"'),
-    "via": (b'"_via_', b'"filename"', b'"fileref"', b'"shape_attributes"', b'"region_attributes"'),
-    "labelme": (b'"shapes"', b'"imageData"', b'"imagePath"', b'"lineColor"'),
-}
-_PARSERS = {"coco": coco.parse, "via": via.parse, "labelme": labelme.parse}
 
 
-def guesses(path: Path) -> list[Format]:
-    """The JSON formats that the beginning of a file may be of; none when it can't be read."""
+def guesses(path: Path) -> list[AnnotationFormat]:
+    """The formats that a file may be of by its suffix and its beginning; [] when it can't be read."""
+    likely = [format_ for format_ in all_formats() if format_.marks and path.suffix.lower() in format_.suffixes]
+    if not likely:
+        return []
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -30,26 +24,27 @@ def guesses(path: Path) -> list[Format]:
         return []
     if head.startswith(b'{"schema_version"'):  # a profile of ours
         return []
-    return [format_ for format_, marks in _MARKS.items() if any(mark in head for mark in marks)]
+    return [format_ for format_ in likely if any(mark in head for mark in format_.marks)]
 
 
 def is_annotation_document(path: Path) -> bool:
-    """Whether a file looks like a COCO or VIA document or one of LabelMe, by its beginning."""
-    return path.suffix.lower() == ".json" and path.is_file() and bool(guesses(path))
+    """Whether a file looks like an annotation document, by its suffix and its beginning."""
+    return path.is_file() and bool(guesses(path))
 
 
-def recognise(path: Path) -> tuple[Format, Document]:
-    """A JSON file and the format that it is of; raise NotThisFormat with the reasons why it is of none."""
+def recognise(path: Path) -> tuple[AnnotationFormat, Document]:
+    """A document and its format; raise NotThisFormat with the reasons why it is of none."""
     return _recognised(path, *_state(path))
 
 
-def load(path: Path, format_: Format) -> Document:
+def load(path: Path, format_: str) -> Document:
     """Parse a file of a format; raise NotThisFormat."""
-    if format_ == "yolo":
-        return _labels(path, *_state(path))
+    wanted = find_format(format_)
+    if not wanted.marks:
+        return _parsed(path, format_, *_state(path))
     found, document = recognise(path)
-    if found != format_:
-        raise NotThisFormat(f"it is no {TITLES[format_]} document any longer")
+    if found != wanted:
+        raise NotThisFormat(f"it is no {wanted.title} document any longer")
     return document
 
 
@@ -63,34 +58,25 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=CACHED)
-def _recognised(path: Path, size: int, modified: int) -> tuple[Format, Document]:
-    data, reasons = _json(_bytes(path)), []
+def _recognised(path: Path, size: int, modified: int) -> tuple[AnnotationFormat, Document]:
+    content, reasons = _content(path), []
     for format_ in guesses(path):
         try:
-            return format_, _PARSERS[format_](data, path.name)
+            return format_, format_.parse(content)
         except BelongsToMasks:
             raise
         except NotThisFormat as error:
             reasons.append(str(error))
-    raise NotThisFormat("; ".join(reasons))
+    raise NotThisFormat("; ".join(dict.fromkeys(reasons)))
 
 
 @lru_cache(maxsize=CACHED)
-def _labels(path: Path, size: int, modified: int) -> Document:
-    return yolo.parse(_bytes(path), path.name)
+def _parsed(path: Path, format_: str, size: int, modified: int) -> Document:
+    return find_format(format_).parse(_content(path))
 
 
-def _bytes(path: Path) -> bytes:
+def _content(path: Path) -> Content:
     try:
-        return path.read_bytes()
+        return Content(path.name, path.read_bytes())
     except OSError as error:
         raise NotThisFormat(f"the system does not allow reading it ({error.strerror})") from None
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise NotThisFormat("it is no JSON that can be read (nested too deeply)") from None
-    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError and numbers of too many digits
-        raise NotThisFormat(f"it is no JSON ({error})") from None

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from shapeprof.issues import Issue
-from shapeprof.sources.listing.folder import MASK_SUFFIXES, NAME_FILES, some
+from shapeprof.sources.class_files import NAME_FILES
+from shapeprof.sources.listing.files import may_be_raster_mask
+from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
+from shapeprof.sources.wording import first_few
 
 from .documents import guesses, is_annotation_document, load, recognise
-from .model import BelongsToMasks, Category, Document, NotThisFormat, left_out
+from .format import AnnotationFormat, all_formats, find_format
+from .model import BelongsToMasks, Document, NotThisFormat, left_out
 from .places import Images, image_beside, join, parent
 from .resolve import resolve
-from .source import SUFFIXES, TITLES, AnnotationSource, Format
-from .yolo import has_outline
 
-_TRIED = 16  # chosen: text files of a folder that are looked at for an outline
-
-
-@dataclass(frozen=True)
-class AnnotationSet:
-    """The masks that documents of one format hold."""
-
-    source: AnnotationSource  # its classes are empty: ``classes`` numbers them
-    names: tuple[str, ...]  # of the masks: their images, relative to the root, sorted
-    documents: tuple[str, ...]  # relative to the root, sorted
-    categories: tuple[Category, ...]  # of all documents; ``used`` is summed
-    regions: int  # in all documents
-    images: frozenset[str]  # the names that are files below the root
-    issues: tuple[Issue, ...] = ()
+_TRIED = 16  # chosen: files of a folder that are looked at for one that proves them documents
 
 
 def find_annotations(root: Path, files: list[str], *, listed: bool = True) -> tuple[AnnotationSet | None, list[str]]:
@@ -41,7 +30,7 @@ def find_annotations(root: Path, files: list[str], *, listed: bool = True) -> tu
     """
     images = Images(root, files if listed else None)
     refused: list[str] = []
-    found = _json_documents(root, files, refused) | _text_documents(root, files)
+    found = _recognised(root, files, refused) | _proven(root, files)
     sets = [_gathered(root, images, format_, documents) for format_, documents in found.items()]
     sets = sorted((s for s in sets if s.names), key=lambda s: -len(s.names))
     if not sets:
@@ -49,8 +38,8 @@ def find_annotations(root: Path, files: list[str], *, listed: bool = True) -> tu
     issues = list(sets[0].issues)
     for other in sets[1:]:
         text = (
-            f"{len(other.documents)} {TITLES[other.source.format]} documents are not read beside the "
-            f"{TITLES[sets[0].source.format]} ones, which hold more masks: {some(other.documents)}. "
+            f"{len(other.documents)} {find_format(other.source.format).title} documents are not read beside the "
+            f"{find_format(sets[0].source.format).title} ones, which hold more masks: {first_few(other.documents)}. "
             "Give them alone to read them"
         )
         issues.append(Issue("warning", "other-annotations", text))
@@ -62,74 +51,79 @@ def refusals(refused: list[str]) -> list[Issue]:
     """The finding about files that look like annotations and are none."""
     if not refused:
         return []
-    text = f"{len(refused)} files look like annotations but are none that is read: {some(refused)}"
+    text = f"{len(refused)} files look like annotations but are none that is read: {first_few(refused)}"
     return [Issue("warning", "annotations-refused", text)]
 
 
 def looks_like_annotations(path: Path) -> bool:
     """Whether a file looks like annotations of any kind that is read."""
-    return _try_outline(path) if path.suffix.lower() == ".txt" else is_annotation_document(path)
+    return is_annotation_document(path) or any(_proves(format_, path) for format_ in all_formats())
 
 
 Documents = dict[str, Document | str]  # by path; text: why it can't be read
 
 
-def _json_documents(root: Path, files: list[str], refused: list[str]) -> dict[Format, Documents]:
-    found: dict[Format, Documents] = defaultdict(dict)
-    damaged: list[tuple[str, list[Format], str]] = []
+def _recognised(root: Path, files: list[str], refused: list[str]) -> dict[str, Documents]:
+    """Documents, by format, that are recognised by how they begin; adds to ``refused`` those that look so and fail."""
+    found: dict[str, Documents] = defaultdict(dict)
+    damaged: list[tuple[str, list[AnnotationFormat], str]] = []
     for path in files:
-        pure = PurePosixPath(path)
-        if pure.suffix.lower() != ".json" or pure.name.lower() in NAME_FILES:
-            continue
-        if not (formats := guesses(root / path)):
+        if _names_classes(path) or not (formats := guesses(root / path)):
             continue
         try:
             format_, document = recognise(root / path)
         except BelongsToMasks as error:
-            if not any(PurePosixPath(other).suffix.lower() in MASK_SUFFIXES for other in files):
+            if not any(map(may_be_raster_mask, files)):
                 refused.append(f"{path} ({error})")
             continue
         except NotThisFormat as error:
             damaged.append((path, formats, str(error)))
             continue
-        found[format_][path] = document
+        found[format_.name][path] = document
     for path, formats, why in damaged:  # with a document per image, one that is damaged is a mask that is
-        if "labelme" in formats and "labelme" in found:
-            found["labelme"][path] = why
-        else:
+        name = next((f.name for f in formats if f.per_image and f.name in found), None)
+        if name is None:
             refused.append(f"{path} ({why})")
+        else:
+            found[name][path] = why
     return found
 
 
-def _text_documents(root: Path, files: list[str]) -> dict[Format, Documents]:
-    """YOLO labels: folders of text files, one of which has an outline."""
-    folders: dict[str, list[str]] = defaultdict(list)
-    for path in files:
-        pure = PurePosixPath(path)
-        if pure.suffix.lower() == ".txt" and pure.name.lower() not in NAME_FILES:
-            folders[parent(path)].append(path)
-    found: Documents = {}
-    for paths in folders.values():
-        if any(_try_outline(root / path) for path in paths[:_TRIED]):
-            found |= {path: _try_text(root / path) for path in paths}
-    return {"yolo": found} if found else {}
+def _proven(root: Path, files: list[str]) -> dict[str, Documents]:
+    """Documents, by format, of formats without a mark: all files of folders in which one proves it."""
+    found: dict[str, Documents] = {}
+    for format_ in all_formats():
+        folders: dict[str, list[str]] = defaultdict(list)
+        for path in files if format_.proves else ():
+            if path.lower().endswith(format_.suffixes) and not _names_classes(path):
+                folders[parent(path)].append(path)
+        proven = [paths for paths in folders.values() if any(_proves(format_, root / p) for p in paths[:_TRIED])]
+        if proven:
+            found[format_.name] = {path: _tried(format_, root / path) for paths in proven for path in paths}
+    return found
 
 
-def _try_outline(path: Path) -> bool:
-    document = _try_text(path)
-    return not isinstance(document, str) and has_outline(document)
+def _names_classes(path: str) -> bool:
+    return path.rpartition("/")[2].lower() in NAME_FILES
 
 
-def _try_text(path: Path) -> Document | str:
+def _proves(format_: AnnotationFormat, path: Path) -> bool:
+    if format_.proves is None or path.suffix.lower() not in format_.suffixes:
+        return False
+    document = _tried(format_, path)
+    return not isinstance(document, str) and format_.proves(document)
+
+
+def _tried(format_: AnnotationFormat, path: Path) -> Document | str:
     try:
-        return load(path, "yolo")
+        return load(path, format_.name)
     except NotThisFormat as error:
         return str(error)
 
 
-def _gathered(root: Path, images: Images, format_: Format, documents: Documents) -> AnnotationSet:
+def _gathered(root: Path, images: Images, format_: str, documents: Documents) -> AnnotationSet:
     """The masks of some documents of one format."""
-    named = _named_by_document if format_ in ("labelme", "yolo") else _named_by_record
+    named = _named_by_document if find_format(format_).per_image else _named_by_record
     claims, places = named(root, images, format_, documents)
     source = AnnotationSource(format_, tuple(places), ())
     names: dict[str, tuple[str, str]] = {}
@@ -161,7 +155,7 @@ Claims = list[tuple[str, tuple[str, str]]]  # (name, what ``resolve`` is to find
 
 
 def _named_by_record(
-    root: Path, images: Images, format_: Format, documents: Documents
+    root: Path, images: Images, format_: str, documents: Documents
 ) -> tuple[Claims, list[tuple[str, str]]]:
     """Names of the masks in documents that hold many, and the folders of their images."""
     claims: Claims = []
@@ -183,7 +177,7 @@ def _place(image: str, name: str) -> str:
 
 
 def _named_by_document(
-    root: Path, images: Images, format_: Format, documents: Documents
+    root: Path, images: Images, format_: str, documents: Documents
 ) -> tuple[Claims, list[tuple[str, str]]]:
     """Names of the masks that have a document each, and the folders where images lie elsewhere.
 
@@ -197,7 +191,7 @@ def _named_by_document(
         image = images.find_stem(path) or (images.find(path, wanted) if record else None)
         if image is None:
             beside = image_beside(root, path, wanted)
-            suffix = beside.suffix if beside else PurePosixPath(wanted).suffix or SUFFIXES[format_]
+            suffix = beside.suffix if beside else PurePosixPath(wanted).suffix or find_format(format_).suffixes[0]
             image = join(parent(path), PurePosixPath(path).stem + suffix)
         if parent(image) != parent(path):
             places[parent(path), parent(image)] = None

@@ -5,46 +5,37 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.issues import Issue
-from shapeprof.sources.listing.folder import (
-    MASK_SUFFIXES,
-    NAME_FILES,
-    MaskFolder,
-    is_image_folder,
-    is_mask_folder,
-    is_mask_word,
-    other_findings,
-    some,
-    without_images,
-)
+from shapeprof.sources.class_files import NAME_FILES
+from shapeprof.sources.listing.files import may_be_raster_mask, other_findings
+from shapeprof.sources.listing.images_among_masks import without_images
+from shapeprof.sources.maskset import AnnotationSet, MaskFolder
+from shapeprof.sources.names.name import parsed
+from shapeprof.sources.names.words import is_image_folder, is_mask_folder, is_mask_word
+from shapeprof.sources.wording import first_few
 
-if TYPE_CHECKING:
-    from .find import AnnotationSet
+from .documents import is_annotation_document
+from .find import find_annotations, looks_like_annotations, refusals
+from .format import annotation_titles, document_suffixes
 
-_SUFFIXES = (".json", ".txt")
 _OF_DOCUMENTS = frozenset({"annotations", "annotation", "labels", "label"})  # folders of documents as often
 _HEADS = 16  # chosen: documents beside masks, of each folder, that are looked at to name them all
-EXPECTED = "COCO, VIA or LabelMe JSON, or YOLO segmentation text files"
 
 
 def annotated_file(path: Path) -> MaskFolder | None:
-    """The masks in one COCO, VIA or LabelMe document; None when the file does not look like one.
+    """The masks in one annotation document; None when the file does not look like one.
 
     Raises:
         InputError: it looks like one and is none.
     """
-    from .documents import is_annotation_document
-    from .find import find_annotations
-
     if not is_annotation_document(path):
         return None
     found, refused = find_annotations(path.parent, [path.name], listed=False)
     if found is None:
         why = refused[0] if refused else "it lists no image"
-        raise InputError(f"{path}: no masks can be drawn from it: {why}; expected COCO, VIA or LabelMe JSON")
+        raise InputError(f"{path}: no masks can be drawn from it: {why}; expected a document of {annotation_titles()}")
     return _folder(path.parent, [path.name], found)
 
 
@@ -74,13 +65,13 @@ def annotated_folder(root: Path, files: list[str], rasters: list[str], asked: bo
         return Look()
     if asked is None and _are_masks(root, rasters):
         return _masks_win(_beside_masks(root, documents), [])
-    from .find import find_annotations, refusals
-
     found, refused = find_annotations(root, files)
     if found is None:
         if asked:
-            why = f": {some(refused)}" if refused else ""
-            raise NothingMeasurable(f"{root}: no annotations in its {len(files)} files{why}; expected {EXPECTED}")
+            why = f": {first_few(refused)}" if refused else ""
+            raise NothingMeasurable(
+                f"{root}: no annotations in its {len(files)} files{why}; expected {annotation_titles()}"
+            )
         return Look(issues=tuple(refusals(refused)), refused=tuple(refused))
     if asked is None and (masks := _masks_left(rasters, found)):
         return _masks_win(list(found.documents), masks)
@@ -89,7 +80,7 @@ def annotated_folder(root: Path, files: list[str], rasters: list[str], asked: bo
 
 def _may_be_document(path: str) -> bool:
     lower = path.lower()
-    return lower.endswith(_SUFFIXES) and lower.rpartition("/")[2] not in NAME_FILES
+    return lower.endswith(document_suffixes()) and lower.rpartition("/")[2] not in NAME_FILES
 
 
 def _are_masks(root: Path, rasters: list[str]) -> bool:
@@ -97,7 +88,7 @@ def _are_masks(root: Path, rasters: list[str]) -> bool:
     name = root.resolve().name
     if rasters and is_mask_folder(name) and name.lower() not in _OF_DOCUMENTS:
         return True
-    in_mask_folder = any(any(map(is_mask_folder, PurePosixPath(path).parts[:-1])) for path in rasters)
+    in_mask_folder = any(parsed(path).lies_in(is_mask_folder) for path in rasters)
     return in_mask_folder or bool(without_images(rasters)[1])
 
 
@@ -126,8 +117,6 @@ def _stem(path: str) -> str:
 
 def _beside_masks(root: Path, documents: list[str]) -> list[str]:
     """The documents that are not read because there are masks: of each folder all, by the first few."""
-    from .find import looks_like_annotations
-
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in documents:
         pure = PurePosixPath(path)
@@ -139,9 +128,9 @@ def _beside_masks(root: Path, documents: list[str]) -> list[str]:
 def _masks_win(documents: list[str], masks: list[str]) -> Look:
     if not documents:
         return Look()
-    which = f" ({some(masks)})" if masks else ""
+    which = f" ({first_few(masks)})" if masks else ""
     text = (
-        f"annotations lie beside the masks: {some(documents)}. The image files are read as masks{which}; "
+        f"annotations lie beside the masks: {first_few(documents)}. The image files are read as masks{which}; "
         "--annotations draws the annotations instead"
     )
     return Look(None, tuple(documents), (Issue("info", "annotations-beside-masks", text),))
@@ -150,14 +139,14 @@ def _masks_win(documents: list[str], masks: list[str]) -> Look:
 def _folder(root: Path, files: list[str], found: AnnotationSet) -> MaskFolder:
     documents = set(found.documents)
     others = [path for path in files if path not in documents]
-    images = {path for path in others if PurePosixPath(path).suffix.lower() in MASK_SUFFIXES}
+    images = {path for path in others if may_be_raster_mask(path)}
     codes, findings = other_findings([path for path in others if path not in images])
     codes |= dict.fromkeys(images, "images-among-masks")
     issues = [*found.issues, *findings]
     loose = sorted(images - found.images)
     if loose:
         text = (
-            f"{len(loose)} image files are in no annotation document: {some(loose)}. They are not measured; "
+            f"{len(loose)} image files are in no annotation document: {first_few(loose)}. They are not measured; "
             "an image without objects counts when its document lists it"
         )
         issues.append(Issue("info", "images-without-annotations", text))

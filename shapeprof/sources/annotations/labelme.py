@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from shapeprof.errors import UnreadableMask
+from shapeprof.sources.maskset import AnnotationSource, Category
 
+from .format import AnnotationFormat, Content, register
 from .model import (
     BAD_BITMAP,
     FAR,
@@ -22,7 +22,6 @@ from .model import (
     TOO_FEW,
     BadShape,
     Bitmap,
-    Category,
     Document,
     NotThisFormat,
     Polygon,
@@ -39,22 +38,23 @@ from .model import (
 )
 
 
-def parse(data: Any, source: str) -> Document:
-    """The document of a JSON value; ``source`` names its file. Raise NotThisFormat.
+def parse(content: Content) -> Document:
+    """The document in a JSON file; raise NotThisFormat.
 
     The image that it may hold is dropped.
     """
+    data = content.json
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
         raise NotThisFormat("LabelMe has a list 'shapes'")
     shapes = [shape for shape in data["shapes"] if isinstance(shape, dict)]
     used = Counter(text_of(shape.get("label")) for shape in shapes)
     document = Document(categories=[Category(name, name, None, "", n) for name, n in sorted(used.items())])
     size = size_of(data.get("imageHeight"), data.get("imageWidth"))
-    document.add(Record(file_name_of(data.get("imagePath")) or PurePosixPath(source).stem, size, data["shapes"]))
+    document.add(Record(file_name_of(data.get("imagePath")) or PurePosixPath(content.name).stem, size, data["shapes"]))
     return document
 
 
-def regions(record: Record) -> list[Region]:
+def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
     """The objects of an image: shapes of one label and one ``group_id`` are one."""
     found: list[Region] = []
     groups: dict[tuple[str, str], int] = {}  # (label, group) to the place in ``found``
@@ -117,4 +117,8 @@ def _bitmap(fields: dict[str, Any], top: float, left: float) -> Bitmap:
     except (KeyError, TypeError, ValueError, binascii.Error, UnreadableMask):
         raise BadShape(BAD_BITMAP) from None
     flat = values.max(axis=2) if values.ndim == 3 else values
-    return Bitmap(np.asarray(flat > 0), round(top), round(left))
+    return Bitmap(flat > 0, round(top), round(left))
+
+
+_MARKS = (b'"shapes"', b'"imageData"', b'"imagePath"', b'"lineColor"')
+register(AnnotationFormat("labelme", "LabelMe", (".json",), parse, regions, _MARKS, per_image=True))

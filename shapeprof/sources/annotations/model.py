@@ -1,21 +1,25 @@
-"""What every format comes to: images with regions, each a shape of one category."""
+"""What every annotation format is read as: images with regions, each a shape of one category."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from shapeprof.issues import Issue
-from shapeprof.sources.listing.folder import some
+from shapeprof.sources.class_files import ClassNames
+from shapeprof.sources.maskset import AnnotationSet, Category
+from shapeprof.sources.wording import first_few
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FAR = 2.0**30  # px; coordinates beyond are no places in an image
 TOO_FEW, NOT_FINITE, NEGATIVE = "fewer than 3 points", "coordinates that are no numbers", "a negative size"
 NO_SHAPE, ONLY_BOX, NO_AREA = "no outline", "only a box", "a point or a line"
+UNNAMED = "object"  # the class of objects that nothing names
 UNKNOWN_CATEGORY, BAD_RLE, BAD_BITMAP = "an unknown category", "a damaged RLE", "a damaged bitmap"
 
 
@@ -88,17 +92,6 @@ class Record:
     regions: list[Any] = field(default_factory=list)  # as the format stores them
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A kind of object."""
-
-    key: str  # as regions name it
-    name: str
-    id: int | None = None  # its number in the document
-    parent: str = ""  # its super-category
-    used: int = 0  # number of regions
-
-
 @dataclass(slots=True)
 class Document:
     """One parsed file."""
@@ -121,6 +114,22 @@ class Document:
     def find(self, rest: str) -> Record | None:
         """The record of that file name, or of that last part of one."""
         return self.records.get(rest) or self.records.get(self.by_base.get(rest, ""))
+
+
+@dataclass
+class ClassList:
+    """The categories of a set that become classes, in order, and how that was concluded."""
+
+    categories: list[Category]
+    reasons: list[str] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+def classes_by_name(found: AnnotationSet, names: ClassNames | None) -> ClassList:
+    """Categories in the order of a file that names them, else by name."""
+    order = {} if names is None else {name: i for i, name in enumerate(names.ordered)}
+    categories = sorted(found.categories, key=lambda c: (order.get(c.name, len(order)), c.name))
+    return ClassList([c if c.name else replace(c, name=UNNAMED) for c in categories])
 
 
 def text_of(value: Any) -> str:
@@ -161,6 +170,8 @@ def size_of(height: Any, width: Any) -> tuple[int, int] | None:
 
 def points(values: Any) -> NDArray[np.float64]:
     """A ring from a list of x, y, x, y, ... or of [x, y] pairs; raise BadShape."""
+    import numpy as np
+
     try:
         flat = np.array(values, np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -189,8 +200,8 @@ def ellipse(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> Ell
 
 
 def left_out(what: str, found: list[str], where: str, fix: str) -> list[Issue]:
-    """A finding about parts of a document that belong to no mask; none when there are none."""
+    """One warning that lists entries without a mask; [] if there are none."""
     if not found:
         return []
-    text = f"{len(found)} {what}: {some(found)}. They are left out; {fix}"
+    text = f"{len(found)} {what}: {first_few(found)}. They are left out; {fix}"
     return [Issue("warning", "annotations-left-out", text, where)]

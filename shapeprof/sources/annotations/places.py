@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from shapeprof.sources.listing.folder import is_mask_folder
-from shapeprof.sources.listing.pairing import IMAGE_SUFFIXES
+from shapeprof.sources.listing.files import all_image_suffixes, may_be_image
+from shapeprof.sources.names.words import is_mask_folder
 
 _LEVELS = 3  # chosen: folders upwards from a document in which images/ is looked for
 
@@ -50,7 +50,7 @@ class Images:
         self._by_last: dict[str, list[str]] = defaultdict(list)  # by last part, and by stem with a "/" behind it
         for path in files or ():
             pure = PurePosixPath(path)
-            if pure.suffix.lower() in IMAGE_SUFFIXES and not any(map(is_mask_folder, pure.parts[:-1])):
+            if may_be_image(path) and not any(map(is_mask_folder, pure.parts[:-1])):
                 self._add(path, pure)
 
     def _add(self, path: str, pure: PurePosixPath) -> None:
@@ -103,8 +103,8 @@ def image_beside(root: Path, document: str, file_name: str) -> Path | None:
     """The image that a document in or outside of ``root`` names, on disk: by its name, else by its stem."""
     folder = Path(os.path.abspath(root / document)).parent.as_posix()  # noqa: PTH100 - links stay links
     stem, suffix = PurePosixPath(file_name).stem, PurePosixPath(file_name).suffix.lower()
-    names = [file_name] if suffix in IMAGE_SUFFIXES else []
-    names += [stem + suffix for suffix in sorted(IMAGE_SUFFIXES)]
+    names = [file_name] if suffix in all_image_suffixes() else []
+    names += [stem + suffix for suffix in sorted(all_image_suffixes())]
     for place in image_folders(folder):
         for name in names:
             path = Path(place) / name

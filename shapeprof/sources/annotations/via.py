@@ -6,13 +6,20 @@ import math
 from collections import Counter
 from typing import Any
 
+from shapeprof.issues import Issue
+from shapeprof.sources.class_files import ClassNames
+from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
+from shapeprof.sources.wording import first_few
+
+from .format import AnnotationFormat, Content, register
 from .model import (
     NEGATIVE,
     NO_AREA,
     NO_SHAPE,
     NOT_FINITE,
+    UNNAMED,
     BadShape,
-    Category,
+    ClassList,
     Document,
     NotThisFormat,
     Polygon,
@@ -31,8 +38,9 @@ from .model import (
 NAMED_SO = ("class", "label", "category", "name", "type", "object")  # preferred among equally frequent attributes
 
 
-def parse(data: Any, source: str) -> Document:
-    """The document of a JSON value; ``source`` names its file. Raise NotThisFormat."""
+def parse(content: Content) -> Document:
+    """The document in a JSON file; raise NotThisFormat."""
+    data, source = content.json, content.name
     if isinstance(data, dict) and "_via_img_metadata" in data:
         data = data["_via_img_metadata"]
     items = list(data.values()) if isinstance(data, dict) else data
@@ -58,7 +66,7 @@ def parse(data: Any, source: str) -> Document:
     return document
 
 
-def attribute_of(categories: list[Category]) -> str:
+def attribute_of(categories: tuple[Category, ...]) -> str:
     """The region attribute that most regions have; ``parent`` of a category is its attribute here."""
     counted: Counter[str] = Counter()
     for category in categories:
@@ -93,11 +101,11 @@ def _attributes(region: Any) -> list[tuple[str, str]]:
     return pairs
 
 
-def regions(record: Record, attribute: str) -> list[Region]:
-    """The objects of an image; the category of one without ``attribute`` is "" """
+def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
+    """The objects of an image; the category of one without the source's attribute is ""."""
     found = []
     for item in record.regions:
-        category = dict(_attributes(item)).get(attribute, "")
+        category = dict(_attributes(item)).get(source.attribute, "")
         fields = item.get("shape_attributes") if isinstance(item, dict) else None
         try:
             found.append(Region(category, _shape(fields if isinstance(fields, dict) else {})))
@@ -133,3 +141,29 @@ def _numbers(fields: dict[str, Any], *names: str) -> list[float]:
     if any(math.isnan(value) for value in values):
         raise BadShape(NOT_FINITE)
     return values
+
+
+def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
+    """The values of one attribute; regions without it are of the only class, or of one of their own."""
+    attribute = attribute_of(found.categories)
+    result = ClassList([category for category in found.categories if category.parent == attribute])
+    own = list(result.categories)
+    others = sorted({category.parent for category in found.categories} - {attribute})
+    if attribute:
+        besides = f" (not {first_few(others, 8)})" if others else ""
+        result.reasons.append(f"the class of an object is its attribute '{attribute}'{besides}")
+    unnamed = found.regions - sum(category.used for category in own)
+    if unnamed:
+        name = own[0].name if len(own) == 1 else UNNAMED
+        result.categories.append(Category("", name))
+        if own:
+            text = (
+                f"{unnamed} of {found.regions} objects have no attribute '{attribute}': they are taken to be "
+                f"'{name}'. Name them in the annotations if they are something else"
+            )
+            result.issues.append(Issue("warning", "objects-without-class", text))
+    return result
+
+
+_MARKS = (b'"_via_', b'"filename"', b'"fileref"', b'"shape_attributes"', b'"region_attributes"')
+register(AnnotationFormat("via", "VIA", (".json",), parse, regions, _MARKS, classes=classes, attribute=attribute_of))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
+from shapeprof.sources.class_files import ClassNames
+from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
 
-from .model import NOT_FINITE, ONLY_BOX, BadShape, Category, Document, NotThisFormat, Polygon, Record, Region, points
+from .format import AnnotationFormat, Content, register
+from .model import NOT_FINITE, ONLY_BOX, BadShape, ClassList, Document, NotThisFormat, Polygon, Record, Region, points
 
 _BOX, _POINTS = 4, 6  # numbers behind the class: of a box, of the smallest outline
 
 
-def parse(data: bytes, source: str) -> Document:
-    """The document of a file's bytes; ``source`` names it. Raise NotThisFormat when no line fits."""
+def parse(content: Content) -> Document:
+    """The document in a text file; raise NotThisFormat when no line fits."""
     try:
-        text = data.decode("utf-8-sig")
+        text = content.data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NotThisFormat("it is no text") from None
     lines = [line.split() for line in text.splitlines() if line.strip()]
@@ -22,7 +24,7 @@ def parse(data: bytes, source: str) -> Document:
         raise NotThisFormat("no line is a class number and x y pairs from 0 to 1")
     used = Counter(line[0] for line in lines if _is_class(line[0]))
     document = Document(categories=[Category(key, "", int(key), "", n) for key, n in sorted(used.items())])
-    document.add(Record(source, None, lines))
+    document.add(Record(content.name, None, lines))
     return document
 
 
@@ -47,7 +49,7 @@ def has_outline(document: Document) -> bool:
     return any(_looks_right(line) and len(line) > _POINTS for line in lines)
 
 
-def regions(record: Record, size: tuple[int, int]) -> list[Region]:
+def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
     """The objects of an image of ``size`` (rows, columns)."""
     return [_region(line, size) for line in record.regions]
 
@@ -57,9 +59,23 @@ def _region(line: list[str], size: tuple[int, int]) -> Region:
     if len(values) == _BOX:
         return Region(category, None, (ONLY_BOX,))
     try:
-        ring = points([float(value) for value in values]) * np.array([size[1], size[0]])
+        ring = points([float(value) for value in values]) * (size[1], size[0])
     except ValueError:
         return Region(category, None, (NOT_FINITE,))
     except BadShape as error:
         return Region(category, None, (str(error),))
     return Region(category, Polygon((ring,)))
+
+
+def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
+    """Every number up to the largest that is used or named."""
+    given = {} if names is None else names.by_value or dict(enumerate(names.ordered))
+    used = [category.id for category in found.categories if category.id is not None]
+    numbers = range(max([*used, *given], default=-1) + 1)
+    categories = [Category(str(number), given.get(number, f"class {number}"), number) for number in numbers]
+    return ClassList(categories, ["YOLO's class 0 is an object: class ids are its numbers plus 1"])
+
+
+register(
+    AnnotationFormat("yolo", "YOLO", (".txt",), parse, regions, proves=has_outline, per_image=True, classes=classes)
+)

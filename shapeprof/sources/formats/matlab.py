@@ -11,13 +11,15 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .decoders import check_pixels
+from .planes import Planes, mask_keys, planes_of_arrays, register_arrays, wrong_array
 
-MAGIC = b"MATLAB 5.0"
+MAGIC, MAGIC_7_3 = b"MATLAB 5.0", b"MATLAB 7.3"
 _HEADER = 128  # bytes; the last two say the order of bytes
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _MATRIX, _COMPRESSED = 14, 15  # types of elements
@@ -93,3 +95,17 @@ def _collect(
 def _values(element: tuple[int, memoryview], order: str) -> NDArray[np.generic]:
     kind, body = element
     return np.frombuffer(body, np.dtype(_TYPES[kind]).newbyteorder("<" if order == "<" else ">"))
+
+
+@lru_cache(maxsize=2)
+def _planes(data: bytes, path: str, limit: int) -> Planes:
+    """The matrices that may be masks, by name. The last files are kept, as their members are read one by one."""
+    if data.startswith(MAGIC_7_3):
+        raise wrong_array(path, "a MATLAB 7.3 file (HDF5)", "save it with save(..., '-v7')")
+    arrays = matrices(data, path, limit)
+    if not arrays:
+        raise wrong_array(path, "no numeric matrix")
+    return planes_of_arrays({key: arrays[key] for key in mask_keys(list(arrays))}, path)
+
+
+register_arrays("MATLAB", (".mat",), lambda data: data.startswith((MAGIC, MAGIC_7_3)), _planes)

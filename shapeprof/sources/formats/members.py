@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
-ARRAY_SUFFIXES = (".npy", ".npz", ".mat", ".nii", ".nii.gz")
-CONTAINER_SUFFIXES = (".tif", ".tiff", *ARRAY_SUFFIXES)
-_MEMBER = re.compile(r"(.+?\.(?:tiff?|npy|npz|mat|nii\.gz|nii))#(.+)", re.IGNORECASE | re.DOTALL)
+from .format import member_suffixes
 
 
 def member_name(file: str, member: str) -> str:
@@ -27,7 +26,13 @@ def split_name(name: str, root: Path | None = None) -> tuple[str, str]:
     """
     if "#" not in name:
         return name, ""
-    found = _MEMBER.fullmatch(name)
+    found = _member().fullmatch(name)
     if found is None or (root is not None and os.path.isfile(os.path.join(root, name))):  # noqa: PTH113, PTH118
         return name, ""
     return found[1], found[2]
+
+
+@lru_cache(maxsize=1)
+def _member() -> re.Pattern[str]:
+    suffixes = "|".join(map(re.escape, sorted(member_suffixes(), key=len, reverse=True)))
+    return re.compile(rf"(.+?(?:{suffixes}))#(.+)", re.IGNORECASE | re.DOTALL)

@@ -10,7 +10,13 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
+
 from shapeprof.errors import UnreadableMask
+
+from .format import Format, register
+from .raster import Raster, check_size, from_channels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # colour types of the PNG specification
@@ -126,3 +132,28 @@ def _rebuilt(header: bytes, image: list[bytes], colour_type: int) -> bytes:
 
 def _packed(palette: bytes) -> tuple[int, ...]:
     return tuple(int.from_bytes(palette[i : i + 3], "big") for i in range(0, len(palette) - 2, 3))
+
+
+def _read(data: bytes, path: str, member: str, limit: int) -> Raster:
+    check_size(*png_size(data), path, limit)  # before anything else is believed
+    file = parse_png(data, path)
+    check_size(file.width, file.height, path, limit)
+    try:
+        values = cv2.imdecode(np.frombuffer(file.stripped, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        text = f"OpenCV can't hold its {file.width} x {file.height} pixels, or reads no such PNG; split it into tiles"
+        raise UnreadableMask(path, "too-large", text) from None
+    if values is None or values.shape[:2] != (file.height, file.width):
+        raise UnreadableMask(path, "damaged-file", "its compressed image data can't be decoded; export the file again")
+    if file.colour_type == PALETTE:
+        if file.depth < 8:  # OpenCV stretches small samples to 0..255; an index is the sample itself
+            values = values // (255 // (2**file.depth - 1))
+        return Raster(values, file.palette)
+    return from_channels(values, path)
+
+
+def _size(data: bytes, path: str, member: str) -> tuple[int, int]:
+    return png_size(data)
+
+
+register(Format("PNG", (".png",), lambda data: data.startswith(SIGNATURE), _read, size=_size, header=24, guarded=False))

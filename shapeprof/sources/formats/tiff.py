@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 
-from .arrays import planes_of
 from .decoders import check_pixels
+from .format import Format, register
+from .pillow import from_pillow, opened
+from .planes import planes_of, several_pages
+from .raster import Raster, check_size, from_array
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_PAGES = 10_000  # chosen: of one file
-FORMATS = ("TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG")  # that Pillow opens here: no others are masks
+_PILLOW = ("TIFF",)
 _KIND, _BITS, _SAMPLES, _FORMAT = 254, 258, 277, 339  # tags
 _REDUCED, _TRANSPARENCY = 1, 4  # bits of _KIND: the page is a copy of another, or its transparency
 
 
-@contextmanager
-def opened(file: bytes | BinaryIO, formats: tuple[str, ...] | None = FORMATS) -> Iterator[Any]:
-    """A file opened by Pillow without its limit of pixels, which the caller checks; inside of ``decoding``."""
-    from PIL import Image
+def _read(data: bytes, path: str, member: str, limit: int) -> Raster:
+    """A page, decoded by Pillow, or by tifffile where Pillow can't read it."""
+    from PIL import UnidentifiedImageError
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=formats)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-    with image:
-        yield image
+        with opened(data, _PILLOW) as image:
+            check_size(image.width, image.height, path, limit)
+            _to_page(image, data, path, member, limit)
+            if is_odd(image):
+                return from_array(read_page(data, path, member, limit), path)
+            image.load()
+            if image.mode == "I" and is_unsigned(image):
+                return from_array(np.asarray(image).view(np.uint32), path)
+            return from_pillow(image, path, lossy=False)
+    except UnidentifiedImageError:
+        return from_array(read_page(data, path, member, limit), path)
+
+
+def _to_page(image: Any, data: bytes, path: str, member: str, limit: int) -> None:
+    """Go to the page of a TIFF file that ``member`` names, or to the only one."""
+    names = page_names(data, path, limit)
+    if member not in names:
+        if not member:
+            raise several_pages(path, len(names))
+        raise UnreadableMask(path, "no-such-member", f"it has no page '{member}'; expected one of its {len(names)}")
+    if member and not is_odd(image):
+        image.seek(int(member))
+        check_size(image.width, image.height, path, limit)
 
 
 @lru_cache(maxsize=4)
@@ -46,7 +63,7 @@ def page_names(data: bytes, path: str, limit: int) -> tuple[str, ...]:
     from PIL import UnidentifiedImageError
 
     try:
-        with opened(data) as image:
+        with opened(data, _PILLOW) as image:
             if is_odd(image):
                 return tuple(_arrays(data, path, limit))
             numbers = _page_numbers(image, path)
@@ -75,15 +92,6 @@ def read_page(data: bytes, path: str, member: str, limit: int) -> NDArray[Any]:
         text = f"it has no page '{member}'; expected one of 0 to {len(found) - 1}"
         raise UnreadableMask(path, "no-such-member", text)
     return found[member]
-
-
-def several_pages(path: str, pages: int) -> UnreadableMask:
-    """What is said of a file with several pages where one is expected."""
-    text = (
-        f"it holds {pages} pages, where the other masks have one; split it into files, or say --pages stack: "
-        "each page is a mask then"
-    )
-    return UnreadableMask(path, "multi-page", text)
 
 
 def _page_numbers(image: Any, path: str) -> list[int]:
@@ -122,3 +130,6 @@ def _arrays(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     if len(pages) == 1:
         return planes_of(pages[0], path)
     return {str(number): page for number, page in enumerate(pages)}
+
+
+register(Format("TIFF", (".tif", ".tiff"), lambda data: data.startswith(SIGNATURES), _read, members=page_names))

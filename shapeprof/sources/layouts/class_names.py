@@ -12,24 +12,17 @@ from statistics import median
 from shapeprof.errors import UnreadableMask
 from shapeprof.sources.encoding import Layout
 from shapeprof.sources.formats.members import split_name
-from shapeprof.sources.listing.folder import MaskFolder, is_image_folder, is_mask_folder
-from shapeprof.sources.listing.words import SPLITS
-from shapeprof.sources.values.survey import read_bytes, sample_order
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.names.words import NO_CLASSES, SEPARATORS, is_image_folder, is_mask_folder
+from shapeprof.sources.sample import sample_order
 
 MAX_CLASSES = 64  # chosen: more folders or endings are no classes
 _LEAST_FILES = 3  # chosen: of a class on average, where no image has masks of two classes
 _SAME = 0.5  # chosen: IoU from which masks of one name show one thing twice (two raters, say)
 _LOOKED_AT = 8  # chosen: names whose masks are compared
-_SEPARATORS = " ._-"
 _WORDS = re.compile(r"(?=..)[^\W\d_]+([ ._-]+[^\W\d_]+)*")
-_AFTER_NUMBER = re.compile(rf"(.*\d)[{_SEPARATORS}]+([^\W\d_].*)")
-_SAYS_NO_CLASS = """
-    dev data dataset datasets all new old raw set batch part fold
-    left right od os lat ap pa cc mlo lcc rcc lmlo rmlo top bottom front back rear up down north south east west
-    pre post before after day night flip hflip vflip rot aug augmented orig original final copy real synthetic
-    manual auto pred prediction predictions output outputs result results true gt gtfine gtcoarse default png tif tiff
-"""  # parts of a set, sides, views and versions
-_NO_CLASSES = frozenset({*SPLITS, *_SAYS_NO_CLASS.split()})
+_AFTER_NUMBER = re.compile(rf"(.*\d)[{SEPARATORS}]+([^\W\d_].*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
     if part is None:
         return path
     if layout == "class-endings":
-        stem = pure.stem[: len(pure.stem) - len(part)].rstrip(_SEPARATORS)
+        stem = pure.stem[: len(pure.stem) - len(part)].rstrip(SEPARATORS)
         # 001/road.png shows the image 001
         return (
             pure.parent / (stem + pure.suffix) if stem else pure.parent.with_name(pure.parent.name + pure.suffix)
@@ -111,12 +104,12 @@ def class_id_of(path: str, layout: Layout, part_ids: tuple[tuple[str, int], ...]
 
 def _ends(stem: str, ending: str) -> bool:
     head = stem.removesuffix(ending)
-    return stem == ending or (head != stem and head[-1:] in tuple(_SEPARATORS))
+    return stem == ending or (head != stem and head[-1:] in tuple(SEPARATORS))
 
 
 def _is_class(name: str) -> bool:
-    words = re.split(rf"[{_SEPARATORS}]+", name.lower())
-    return _WORDS.fullmatch(name) is not None and not set(words) <= _NO_CLASSES
+    words = re.split(rf"[{SEPARATORS}]+", name.lower())
+    return _WORDS.fullmatch(name) is not None and not set(words) <= NO_CLASSES
 
 
 def _as_text(name: str) -> str:
@@ -126,10 +119,10 @@ def _as_text(name: str) -> str:
 
 def _cleaned(part: str) -> str:
     """``part`` without words for masks: ``road_mask`` is ``road``; empty when nothing is left."""
-    words = re.split(rf"([{_SEPARATORS}]+)", part)
-    while words and (is_mask_folder(words[-1]) or not words[-1].strip(_SEPARATORS)):
+    words = re.split(rf"([{SEPARATORS}]+)", part)
+    while words and (is_mask_folder(words[-1]) or not words[-1].strip(SEPARATORS)):
         words.pop()
-    while words and (is_mask_folder(words[0]) or not words[0].strip(_SEPARATORS)):
+    while words and (is_mask_folder(words[0]) or not words[0].strip(SEPARATORS)):
         words.pop(0)
     return "".join(words)
 
@@ -160,7 +153,7 @@ def _folders(files: list[str], *, any_name: bool) -> Parts | None:
     for path in files:
         parts = list(PurePosixPath(path).parts)
         at = [i for i, part in enumerate(parts[:-1]) if not (is_mask_folder(part) or is_image_folder(part))]
-        at = [i for i in at if parts[i].lower() not in _NO_CLASSES]
+        at = [i for i in at if parts[i].lower() not in NO_CLASSES]
         if not at or not (_is_class(name := parts[at[-1]]) or any_name):
             return None
         names[name] = _as_text(name)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 
 from shapeprof.errors import UsageError
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
-from shapeprof.sources.encoding import Encoding, Layout, ReadOptions
-from shapeprof.sources.listing.folder import MaskFolder, some
+from shapeprof.sources.encoding import Encoding, ReadOptions
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.wording import first_few
 
 from .class_names import Parts, parts_of, says_classes, without_part
+from .laid_out import LaidOut
 from .objects import SURE, holds_objects, merged_folder, object_folders
-
-
-@dataclass(frozen=True, slots=True)
-class LaidOut:
-    """A conclusion about the layout."""
-
-    layout: Layout = "files"
-    part_ids: tuple[tuple[str, int], ...] = ()
-    classes: ClassTable | None = None  # where names tell classes
-    reasons: tuple[str, ...] = ()
-    issues: tuple[Issue, ...] = ()
+from .pages import unfolded
 
 
 def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOut:
@@ -43,7 +34,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
     if asked == "classes":
         raise UsageError(
             "--layout classes: neither folders nor the endings of names tell one class from another "
-            f"({some(folder.files)}); expected masks/cat/001.png or 001_cat.png"
+            f"({first_few(folder.files)}); expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
         raise UsageError(f"--layout objects: the masks lie in no sub-folders of {folder.root}; expected one per image")
@@ -62,8 +53,6 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
     """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
     if encoding.pages == "stack":
-        from .pages import unfolded
-
         return unfolded(folder, encoding)
     if encoding.layout == "objects":
         return merged_folder(folder)
@@ -71,12 +60,6 @@ def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
         return folder
     parts = dict(encoding.part_ids)
     return replace(folder, image_names=tuple(without_part(path, encoding.layout, parts) for path in folder.files))
-
-
-@lru_cache(maxsize=8)
-def plain(encoding: Encoding) -> Encoding:
-    """The encoding of one file, whatever it is a part of."""
-    return replace(encoding, layout="files", instances=encoding.instances and encoding.layout != "objects")
 
 
 def _by_object(folder: MaskFolder, asked: bool) -> LaidOut:
@@ -103,7 +86,7 @@ def _by_class(parts: Parts, options: ReadOptions) -> LaidOut:
         else ""
     )
     text = (
-        f"the {where} tells the class of a mask ({some(found, 6)}), so each file is a mask of its own{shared} "
+        f"the {where} tells the class of a mask ({first_few(found, 6)}), so each file is a mask of its own{shared} "
         "(--layout files says that they are no classes)"
     )
     issue = Issue("info", "class-from-name", text)

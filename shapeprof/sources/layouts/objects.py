@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.issues import Issue
-from shapeprof.labelmap import LabelMap
-from shapeprof.sources.encoding import Encoding
-from shapeprof.sources.listing.folder import MASK_SUFFIXES, MaskFolder, is_image_folder, is_mask_folder, some
-from shapeprof.sources.listing.words import SPLITS
-from shapeprof.sources.values.survey import read_bytes, sample_order
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.listing.files import may_be_raster_mask
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.names.words import SPLITS, is_image_folder, is_mask_folder
+from shapeprof.sources.sample import sample_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,101 +124,4 @@ def object_files(root: Path, name: str) -> list[str]:
     except OSError as error:
         text = f"the folder of its objects can't be listed ({error.strerror}); check its permissions"
         raise UnreadableMask(name, "not-readable", text) from None
-    suffixes = {file: PurePosixPath(file).suffix.lower() for file in found}
-    return sorted(f"{name}/{file}" for file in found if not file.startswith(".") and suffixes[file] in MASK_SUFFIXES)
-
-
-def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """One instance mask of the files in the folder ``name``: ids 1..n in the order of their names.
-
-    Where objects overlap the smaller one stays visible, of equal ones the later. A file that can't be read, or is of
-    another size than most, is left out and counted in a finding of severity "error".
-
-    Raises:
-        UnreadableMask: none of the files can be read.
-    """
-    import numpy as np
-
-    from shapeprof.sources.masks import label_map_of
-
-    from .layout import plain
-
-    single = plain(encoding)
-    files = object_files(root, name)
-    read: list[_Object] = []
-    issues: list[Issue] = []
-    digest = hashlib.blake2b(digest_size=16)
-    for number, path in enumerate(files, start=1):
-        try:
-            label_map, found = label_map_of(read_bytes(root, path), path, single)
-        except UnreadableMask as error:
-            issues.append(_missing(path, error.code, error.message))
-            continue
-        issues += found
-        digest.update(os.fsencode(path) + b"\0" + label_map.digest.encode() + b"\n")
-        read.append(_Object.of(number, path, label_map.labels == 1))
-    if not read:
-        first = f"; the first: {issues[0].path}: {issues[0].message}" if issues else ""
-        raise UnreadableMask(name, "no-object-readable", f"none of its {len(files)} files can be read{first}")
-    sizes = [item.size for item in read]
-    size = max(sorted(set(sizes)), key=sizes.count)
-    for item in read:
-        if item.size != size:
-            text = f"it has {item.size[1]} x {item.size[0]} pixels, the others {size[1]} x {size[0]}"
-            issues.append(_missing(item.path, "size-mismatch", text))
-    whole = [item for item in read if item.size == size]
-    instances = np.zeros(size, np.uint16 if len(files) < 65536 else np.uint32)
-    for item in sorted(whole, key=lambda item: (-item.area, item.number)):
-        instances[item.box][item.mask] = item.number
-    labels = (instances > 0).astype(np.uint8)
-    issues += _overlap(name, whole, instances)
-    return LabelMap(labels, encoding.classes, name, instances, digest.hexdigest()), tuple(issues)
-
-
-class _Object(NamedTuple):
-    """One object, cut out of its file."""
-
-    number: int
-    path: str
-    size: tuple[int, int]  # of the file
-    area: int
-    box: tuple[slice, slice]
-    mask: NDArray[np.bool_]  # in the box
-
-    @classmethod
-    def of(cls, number: int, path: str, mask: NDArray[np.bool_]) -> _Object:
-        """The object of a whole mask."""
-        import numpy as np
-
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        box = (slice(0, 0), slice(0, 0))
-        if rows.size:
-            box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        size = (mask.shape[0], mask.shape[1])
-        return cls(number, path, size, int(mask.sum()), box, mask[box].copy())
-
-
-def _missing(path: str, code: str, message: str) -> Issue:
-    return Issue("error", f"object-{code}", f"this object is missing from its mask: {message}", path)
-
-
-def _overlap(name: str, whole: list[_Object], instances: NDArray[Any]) -> list[Issue]:
-    """Findings about objects that hide others, and files without one."""
-    import numpy as np
-
-    seen = np.bincount(instances.ravel(), minlength=max(item.number for item in whole) + 1)
-    hidden = [item.path for item in whole if item.area and not seen[item.number]]
-    empty = [item.path for item in whole if not item.area]
-    pixels, visible = sum(item.area for item in whole), int(seen[1:].sum())
-    issues = []
-    if pixels > visible:
-        text = (
-            f"{pixels - visible} px ({pixels / visible - 1:.2%}) of its objects lie in two of them; the smaller one is "
-            "shown"
-        )
-        text += f"; {len(hidden)} objects lie wholly under others: {some(hidden)}" if hidden else ""
-        issues.append(Issue("warning" if hidden else "info", "objects-overlap", text, name))
-    if empty:
-        text = f"{len(empty)} of its {len(whole)} files hold no object: {some(empty)}"
-        issues.append(Issue("warning", "empty-object", text, name))
-    return issues
+    return sorted(f"{name}/{file}" for file in found if not file.startswith(".") and may_be_raster_mask(file))

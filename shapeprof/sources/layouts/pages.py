@@ -19,11 +19,13 @@ from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
 from shapeprof.sources.encoding import Encoding, Pages, ReadOptions
 from shapeprof.sources.formats.decode import decode, members
-from shapeprof.sources.formats.members import CONTAINER_SUFFIXES, member_name, split_name
-from shapeprof.sources.listing.folder import MaskFolder
-from shapeprof.sources.values.survey import read_bytes, sample_order
+from shapeprof.sources.formats.format import member_suffixes, slice_suffixes
+from shapeprof.sources.formats.members import member_name, split_name
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.sample import sample_order
 
-from .layout import LaidOut
+from .laid_out import LaidOut
 
 # All chosen. Few planes that are alike in number and kind in several files are classes; see ``_relation``.
 FILES = 8  # looked at
@@ -31,7 +33,6 @@ MOST_OVERLAPPING, MOST_EXCLUSIVE = 8, 64  # planes of a file, for these to be cl
 LEAST_ALIKE = 0.5  # intersection over union of neighbouring planes from which they are slices of one thing
 PER_FILE = 8  # planes of a file that are looked at for values, and more where files are few
 
-_VOLUMES = (".nii", ".nii.gz")
 Planes = list[NDArray[np.bool_]]
 
 
@@ -52,7 +53,7 @@ def decide_pages(folder: MaskFolder, options: ReadOptions) -> PagesFound:
     Raises:
         UsageError: classes are asked for, and files hold different planes.
     """
-    files = [path for path in folder.files if path.lower().endswith(CONTAINER_SUFFIXES)]
+    files = [path for path in folder.files if path.lower().endswith(member_suffixes())]
     if not files:
         return PagesFound()
     looked = {path: _members(folder, path, options.max_pixels) for path in sample_order(files)[:FILES]}
@@ -109,7 +110,7 @@ def unfolded(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
 
 
 def _names(folder: MaskFolder, path: str, limit: int) -> list[str]:
-    if not path.lower().endswith(CONTAINER_SUFFIXES):
+    if not path.lower().endswith(member_suffixes()):
         return [path]
     return [member_name(path, member) for member in _members(folder, path, limit)]
 
@@ -125,7 +126,7 @@ def _asked_or_found(folder: MaskFolder, several: dict[str, tuple[str, ...]], opt
     """("stack", "classes", "one-hot" or "exclusive"; why)."""
     if options.pages == "stack":
         return "stack", "as asked"
-    if all(path.lower().endswith(_VOLUMES) for path in several) and options.pages == "auto":
+    if all(path.lower().endswith(slice_suffixes()) for path in several) and options.pages == "auto":
         return "stack", "they are slices of volumes"
     numbers = {len(names) for names in several.values()}
     same = len(set(several.values())) == 1

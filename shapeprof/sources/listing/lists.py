@@ -7,8 +7,8 @@ from pathlib import Path
 
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.issues import Issue
-
-from .folder import MaskFolder, some
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.wording import first_few
 
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 
@@ -56,12 +56,12 @@ def _findings(path: Path, names: list[str], files: tuple[str, ...], present: tup
     issues = [Issue("info", "listed", f"the masks are the {len(files)} files that {path.name} lists")]
     if len(names) > len(files):
         twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 10_000 else []
-        text = f"{len(names) - len(files)} lines repeat a path and count once: {some(twice) or 'not shown'}"
+        text = f"{len(names) - len(files)} lines repeat a path and count once: {first_few(twice) or 'not shown'}"
         issues.append(Issue("warning", "listed-twice", text))
     if len(present) < len(files):
         gone = sorted(set(files) - set(present))
         text = (
-            f"{len(gone)} of {len(files)} listed masks are not there: {some(gone)}. They count as unreadable; "
+            f"{len(gone)} of {len(files)} listed masks are not there: {first_few(gone)}. They count as unreadable; "
             "correct the list, or restore them"
         )
         issues.append(Issue("warning", "listed-but-missing", text))

@@ -12,8 +12,8 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.issues import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
-from shapeprof.sources.formats.decode import Raster, pack
-from shapeprof.sources.listing.folder import some
+from shapeprof.sources.formats.raster import Raster, pack
+from shapeprof.sources.wording import first_few
 
 from .colour import SNAP_DISTANCE
 from .survey import observe
@@ -126,8 +126,8 @@ def _refused(raster: Raster, encoding: Encoding, path: str) -> UnreadableMask:
 
 
 def _legend(encoding: Encoding) -> str:
-    return some([hex_colour(raw) for raw, _ in encoding.mapping], 4)
+    return first_few([hex_colour(raw) for raw, _ in encoding.mapping], 4)
 
 
 def _shown(found: NDArray[Any]) -> str:
-    return some([hex_colour(int(raw)) for raw in found[:50]])
+    return first_few([hex_colour(int(raw)) for raw in found[:50]])

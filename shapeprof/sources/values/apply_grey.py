@@ -14,8 +14,8 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.issues import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
-from shapeprof.sources.formats.decode import Raster, equal_channels, pack
-from shapeprof.sources.listing.folder import some
+from shapeprof.sources.formats.raster import Raster, equal_channels, pack
+from shapeprof.sources.wording import first_few
 
 from .grey import between_levels
 from .survey import is_grey_ramp, observe
@@ -186,7 +186,7 @@ def _second_look(
         return np.asarray(cv2.LUT(values, _table(snapped).narrow)), found
     _refuse_photo(values, path)
     if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange != [255]):
-        known = some([str(raw) for raw, _ in encoding.mapping], 8)
+        known = first_few([str(raw) for raw, _ in encoding.mapping], 8)
         raise _refused(path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}")
     return labels, (_stray_issue(path, strange, share, "Correct the mask, or pass --ignore-index"),)
 
@@ -204,7 +204,7 @@ def _snapping(encoding: Encoding) -> Encoding:
 def _soft_findings(pixels: dict[int, int], encoding: Encoding, path: str) -> tuple[Issue, ...]:
     """A finding about a mask with far more pixels between the levels than the set has; refuse it when they are many."""
     share = between_levels(pixels, encoding.levels)
-    levels = some(map(str, encoding.levels))
+    levels = first_few(map(str, encoding.levels))
     if share > MAX_SOFT:
         raise _refused(path, f"{share:.0%} of its pixels between the levels", levels)
     if share <= encoding.soft_share:
@@ -227,7 +227,7 @@ def _wide_labels(
         strange = [int(raw) for raw in np.unique(values[unseen])]
         share = float(unseen.mean())
         if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange[-1] not in (255, 65535)):
-            known = some([str(raw) for raw, _ in encoding.mapping], 8)
+            known = first_few([str(raw) for raw, _ in encoding.mapping], 8)
             raise _refused(path, f"{len(strange)} other values on {share:.1%} of its pixels", f"the values {known}")
         issues = (_stray_issue(path, strange, share, "Correct the mask, or pass --ignore-index"),)
     wide = int(ids.max()) >= 255
@@ -250,7 +250,7 @@ def _colours_refused(raster: Raster, path: str) -> UnreadableMask:
     if seen.is_photo:
         text = f"it looks like a photograph: {seen.distinct} colours; expected a mask of class ids"
         return UnreadableMask(path, "looks-like-photo", text)
-    shown = some([hex_colour(int(colour)) for colour in np.unique(pack(raster.values))[:20]])
+    shown = first_few([hex_colour(int(colour)) for colour in np.unique(pack(raster.values))[:20]])
     text = f"it has three different channels ({shown}); expected one value a pixel, as in the other masks"
     return UnreadableMask(path, "wrong-channels", text)
 
@@ -261,6 +261,6 @@ def _refused(path: str, seen: str, expected: str) -> UnreadableMask:
 
 
 def _stray_issue(path: str, values: list[int], share: float, mend: str) -> Issue:
-    shown = some(map(str, values), 4)
+    shown = first_few(map(str, values), 4)
     text = f"the value {shown} covers {share:.2%} of it and is no class of this set; those pixels are ignored. {mend}"
     return Issue("warning", "unseen-value", text, path)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.sources.encoding import Encoding
-from shapeprof.sources.formats.decode import Raster, equal_channels, pack
-from shapeprof.sources.layouts.instance_ids import numbered_labels
+from shapeprof.sources.formats.raster import Raster, equal_channels, pack
+
+from .instance_ids import numbered_labels
 
 
 def object_labels(raster: Raster, encoding: Encoding) -> tuple[NDArray[Any], NDArray[Any]]:

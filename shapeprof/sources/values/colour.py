@@ -9,9 +9,10 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
-from shapeprof.sources.listing.folder import some
+from shapeprof.sources.wording import first_few
 
-from .grey import SOFT_LEAST, SOFT_TIMES, Draft
+from .draft import Draft
+from .grey import SOFT_LEAST, SOFT_TIMES
 from .survey import Observation
 
 MAX_COLOURS = 250  # chosen: more colours than this are no classes
@@ -69,7 +70,7 @@ def palettes_differ(seen: list[Observation]) -> Issue | None:
         if len(files) > 1:
             examples = [f"{hex_colour(colour)} in {path}" for colour, path in files.items()]
             text = (
-                f"palettes differ between files: index {index} is {some(examples)}. Indices mean "
+                f"palettes differ between files: index {index} is {first_few(examples)}. Indices mean "
                 "nothing here, so classes are read from the colours. To mend it, export all masks with one palette"
             )
             return Issue("warning", "palettes-differ", text)
@@ -104,7 +105,7 @@ def _soft(pixels: Counter[int], soft: list[Observation], files: int) -> Draft:
         f"their pixels have none of the {len(legend)} colours of the legend; near ones are taken "
         f"to it and the others ({off:.2%}) ignored. Export them as PNG without smoothing"
     )
-    why = f"{len(legend)} colours stand out ({some(map(hex_colour, legend), 6)}); class ids follow their order"
+    why = f"{len(legend)} colours stand out ({first_few(map(hex_colour, legend), 6)}); class ids follow their order"
     mapping = {raw: i for i, raw in enumerate(legend)}
     issue = Issue("warning", "soft-masks", text)
     usual = round(max(SOFT_TIMES * median(shares), SOFT_LEAST), 6)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
 from shapeprof.errors import NothingMeasurable
 from shapeprof.issues import Issue
-from shapeprof.sources.encoding import Kind, ReadOptions
-from shapeprof.sources.layouts.instance_ids import draft_numbered, numbered_classes
+from shapeprof.sources.encoding import ReadOptions
 
+from .draft import Draft
+from .instance_ids import draft_numbered, numbered_classes
 from .survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
@@ -31,24 +31,6 @@ SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, 
 LEAST_BLENDS, BLEND_RUN = (3, 3.0)  # values between two that make a set soft, and how much shorter their runs are
 STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
 SOFT_TIMES, SOFT_LEAST = (3.0, 0.02)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
-
-
-@dataclass
-class Draft:
-    """Conclusions as they are drawn; becomes an Encoding."""
-
-    kind: Kind
-    mapping: dict[int, int]  # raw value to class id
-    ignored: set[int] = field(default_factory=set)
-    step: int | None = None
-    levels: tuple[int, ...] = ()
-    palette: dict[int, int] = field(default_factory=dict)  # index to 0xRRGGBB
-    instances: bool = False
-    soft_share: float = 1.0  # of pixels between levels, above which a mask is reported
-    divisor: int = 0
-    things: tuple[int, ...] = ()
-    reasons: list[str] = field(default_factory=list)
-    issues: list[Issue] = field(default_factory=list)
 
 
 def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str) -> Draft:

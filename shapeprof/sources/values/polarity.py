@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.issues import Issue
 from shapeprof.sources.encoding import Pages, ReadOptions, hex_colour
-from shapeprof.sources.formats.decode import decode, equal_channels
-from shapeprof.sources.listing.folder import MaskFolder
+from shapeprof.sources.formats.decode import decode
+from shapeprof.sources.formats.raster import equal_channels
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.maskset import MaskFolder
 
-from .grey import Draft
-from .survey import Observation, read_bytes
+from .draft import Draft
+from .survey import Observation
 
 # All chosen: what a mask must show to count as inverted, and how many must.
 LOOKED_AT, LEAST_LOOKED_AT, MOST = 32, 3, 0.9

@@ -5,18 +5,16 @@ from __future__ import annotations
 from shapeprof.errors import UsageError
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
+from shapeprof.sources.class_files import ClassNames, names_beside, read_class_file
 from shapeprof.sources.encoding import ReadOptions, hex_colour
-from shapeprof.sources.listing.folder import MaskFolder, some
-from shapeprof.sources.listing.known_sets import known_names
-from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.names.known_sets import known_names
+from shapeprof.sources.names.words import BACKGROUND, VOID
+from shapeprof.sources.wording import first_few
 
-from .grey import Draft
+from .draft import Draft
 
 MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their number
-BACKGROUND_NAMES = frozenset({"background", "_background_", "bg", "back ground", "backgrnd", "back"})
-VOID_NAMES = frozenset(
-    {"unlabelled", "unlabeled", "void", "ignore", "ignored", "none", "unknown", "undefined", "unclassified"}
-)
 
 
 def assign_roles(draft: Draft, folder: MaskFolder, options: ReadOptions) -> ClassTable:
@@ -86,7 +84,7 @@ def _given(draft: Draft, names: ClassNames | None) -> dict[int, str]:
 def _fitted(draft: Draft, ordered: tuple[str, ...]) -> dict[int, str] | None:
     """Ordered names by class id; those of the foreground alone leave 0 to the background."""
     count = max(draft.mapping.values(), default=0) + (2 if draft.instances else 1)
-    if len(ordered) + 1 == count and 0 in draft.mapping and ordered[0].lower() not in BACKGROUND_NAMES:
+    if len(ordered) + 1 == count and 0 in draft.mapping and ordered[0].lower() not in BACKGROUND:
         draft.reasons.append("there is one name less than ids, so the names are those of classes 1 and up")
         return {0: "background"} | dict(enumerate(ordered, 1))
     return dict(enumerate(ordered)) if len(ordered) == count else None
@@ -106,7 +104,7 @@ def _report_fit(draft: Draft, names: ClassNames, given: dict[int, str]) -> None:
     text = (
         f"the class names in {names.source} do not match what the masks hold: {len(unnamed)} values "
         "have no name there "
-        f"({some(shown, 6) or 'none'}) and {unused} names no value. Unmatched classes are named after their "
+        f"({first_few(shown, 6) or 'none'}) and {unused} names no value. Unmatched classes are named after their "
         "value; give the names in id order with --classes"
     )
     draft.issues.append(Issue("warning", "class-names-mismatch", text))
@@ -125,7 +123,7 @@ def _ask_void(draft: Draft, names: ClassNames | None, options: ReadOptions) -> N
     if draft.kind != "colour" or 0 not in draft.mapping or names is None or options.background != "auto":
         return
     known = {raw: names.by_colour[raw].lower() for raw in draft.mapping if raw in names.by_colour}
-    if 0 in known or not any(name in BACKGROUND_NAMES | VOID_NAMES for name in known.values()):
+    if 0 in known or not any(name in BACKGROUND | VOID for name in known.values()):
         return
     ignore_colour(draft, 0)
     why = "black is ignored: another colour is named as the unlabelled one"
@@ -149,7 +147,7 @@ def _background(draft: Draft, table: list[str], options: ReadOptions) -> int | N
     if options.background != "auto":
         return _asked_background(draft, options.background)
     lower = [name.strip().lower() for name in table]
-    for known in (BACKGROUND_NAMES, VOID_NAMES):
+    for known in (BACKGROUND, VOID):
         for class_id, name in enumerate(lower):
             if name in known:
                 draft.reasons.append(f"class {class_id} is called '{table[class_id]}', so it is the background")
@@ -165,7 +163,7 @@ def _asked_background(draft: Draft, raw: int) -> int:
         class_id = raw
     if class_id is None:
         held = [hex_colour(key) if draft.kind == "colour" else str(key) for key in sorted(draft.mapping)]
-        raise UsageError(f"background {raw}: no mask looked at holds it; expected one of {some(held, 12)}")
+        raise UsageError(f"background {raw}: no mask looked at holds it; expected one of {first_few(held, 12)}")
     draft.reasons.append(f"class {class_id} is the background, as asked")
     return class_id
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -18,14 +16,12 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask
 from shapeprof.labelmap import MAX_PIXELS
 from shapeprof.sources.encoding import Pages
-from shapeprof.sources.formats.decode import Raster, decode, equal_channels, pack
-from shapeprof.sources.formats.decoders import no_memory
-from shapeprof.sources.formats.members import split_name
+from shapeprof.sources.formats.decode import decode
 from shapeprof.sources.formats.png import GREY, SIGNATURE
 from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
+from shapeprof.sources.formats.raster import Raster, equal_channels, pack
+from shapeprof.sources.formats.stored_bytes import read_bytes
 
-SAMPLE = 64  # chosen: files looked at to detect an encoding
-COLOUR_SAMPLE = 256  # chosen: more for colours, as an unseen colour has no class
 THREADS = 2  # that files are looked at on
 MAX_KEPT = 4096  # distinct values kept of one file: beyond, it is no mask with classes
 PHOTO_VALUES, PHOTO_RUN = 256, 3.0  # a photograph: over 256 values in runs of under 3 px
@@ -70,12 +66,6 @@ class Observation:
         return short >= SOFT_VALUES and short * 2 > len(self.run) and span >= 64 and self.bits == 8
 
 
-def sample_order(files: Iterable[str]) -> list[str]:
-    """``files`` by the hash of their relative path: the same sample on every machine."""
-    encoded = ((path.encode("utf-8", "surrogateescape"), path) for path in files)
-    return [path for _, path in sorted((hashlib.blake2b(e, digest_size=8).digest(), path) for e, path in encoded)]
-
-
 def survey(
     root: Path,
     files: Iterable[str],
@@ -105,31 +95,6 @@ def _try(root: Path, path: str, limit: int, pages: Pages) -> Observation | Unrea
         return look_at(read_bytes(root, path), path, limit, pages)
     except UnreadableMask as error:
         return error
-
-
-def read_bytes(root: Path, path: str) -> bytes:
-    """The bytes of the file behind a mask's name; raise UnreadableMask when the system refuses."""
-    try:
-        if "#" in path and (file := split_name(path, root))[1]:
-            return _shared(root / file[0], (root / file[0]).stat().st_mtime_ns)
-        with (root / path).open("rb") as opened:
-            return opened.read()
-    except PermissionError:
-        raise UnreadableMask(
-            path, "permission", "the system does not allow reading it; change its permissions (chmod +r)"
-        ) from None
-    except FileNotFoundError:
-        raise UnreadableMask(path, "missing-file", "it is gone; expected the file that was listed") from None
-    except MemoryError:
-        raise no_memory(path) from None
-    except OSError as error:
-        raise UnreadableMask(path, "not-readable", f"{error.strerror}; check the disk or copy it") from error
-
-
-@lru_cache(maxsize=2)
-def _shared(file: Path, _modified: int) -> bytes:
-    """The bytes of a file that many masks share. The last files are kept, as their masks are read one by one."""
-    return file.read_bytes()
 
 
 def look_at(data: bytes, path: str, limit: int = MAX_PIXELS, pages: Pages = "") -> Observation:

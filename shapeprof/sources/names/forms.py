@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from posixpath import splitext
 
 from shapeprof.issues import Issue
+
+from .name import parsed
+from .words import OBJECTS, PREVIEWS, TONES, is_mask_folder
 
 SHARED = 0.9  # chosen: share of a form's files that must be there in a better form to be set aside
 _PLAIN, _NAMED, _UNNAMED, _OBJECTS, _PREVIEW = 1, 2, 3, 5, 9  # ranks; the smallest is read
 _CITYSCAPES = {"labelids": 0, "labeltrainids": 1, "instanceids": _OBJECTS, "instancetrainids": 6, "color": 9}
-_OBJECT_WORDS = frozenset({"instance", "instances", "object", "objects"})
-_TONES = frozenset({"color", "colors", "colour", "colours", "colored", "coloured", "rgb"})  # may be the masks
-_TO_LOOK_AT = """
-    vis viz visual visuals visualization visualizations visualisation visualisations overlay overlays preview
-    previews blend blended rendered render debug thumb thumbs thumbnail thumbnails human
-"""
-_PREVIEW_WORDS = _TONES | frozenset(_TO_LOOK_AT.split())
 _ENDING = re.compile(r"(.+?)[ ._-]+([A-Za-z]+)")
 _WHY = {
     0: "labelIds hold the class of every pixel; the other forms add objects to it, or are to look at",
@@ -40,14 +34,14 @@ class _Form:
     folders: set[str] = field(default_factory=set)  # folders of keys: of images, where a file is one object
 
 
-def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[list[str], Issue | None]:
+def one_form(files: list[str]) -> tuple[list[str], Issue | None]:
     """The masks among ``files`` in one form each, and a finding when other forms were set aside.
 
     A form is set aside when nearly all its files are there in a better one, under the same name.
     """
     forms: dict[str, _Form] = {}
     for path in files:
-        key, rank, shown = _form_of(path, is_mask_folder)
+        key, rank, shown = _form_of(path)
         form = forms.setdefault(shown, _Form(rank))
         form.files.setdefault(key, []).append(path)
         form.folders.add(key.rpartition("/")[0])
@@ -76,7 +70,7 @@ def one_form(files: list[str], is_mask_folder: Callable[[str], bool]) -> tuple[l
 
 
 def _covers(best: _Form, other: _Form, shown: str) -> bool:
-    if best.rank == _UNNAMED and (other.rank < _PREVIEW or set(_words(shown)) & _TONES):
+    if best.rank == _UNNAMED and (other.rank < _PREVIEW or set(_words(shown)) & TONES):
         return False  # what has no name may be the images, and a coloured copy the masks
     if other.rank == _UNNAMED:
         return False
@@ -84,19 +78,19 @@ def _covers(best: _Form, other: _Form, shown: str) -> bool:
     return common >= SHARED * len(other.files)
 
 
-def _form_of(path: str, is_mask_folder: Callable[[str], bool]) -> tuple[str, int, str]:
+def _form_of(path: str) -> tuple[str, int, str]:
     """(what tells it from other masks, rank, the names that say the form) of a file."""
-    *parts, name = path.split("/")
-    stem = splitext(name)[0]
+    name = parsed(path)
+    parts, stem = list(name.folders), name.stem
     ranks, folder, ending = [], "", ""
     for i in range(len(parts) - 1, -1, -1):
-        rank = _rank_of_folder(parts[i], is_mask_folder)
+        rank = _rank_of_folder(parts[i])
         if rank is not None:
             ranks.append(rank)
             folder = parts.pop(i) + "/"
             break
     while match := _ENDING.fullmatch(stem):
-        rank = _rank_of_ending(match[2], is_mask_folder)
+        rank = _rank_of_ending(match[2])
         if rank is None:
             break
         ranks.append(rank)
@@ -106,12 +100,12 @@ def _form_of(path: str, is_mask_folder: Callable[[str], bool]) -> tuple[str, int
 
 
 @lru_cache(maxsize=4096)
-def _rank_of_folder(name: str, is_mask_folder: Callable[[str], bool]) -> int | None:
+def _rank_of_folder(name: str) -> int | None:
     words = set(_words(name))
     mask = is_mask_folder(name) or any(map(is_mask_folder, words))
-    if words & _PREVIEW_WORDS and (mask or not words & _TONES):
+    if words & PREVIEWS and (mask or not words & TONES):
         return _PREVIEW
-    if words & _OBJECT_WORDS and (mask or "segmentation" in words):
+    if words & OBJECTS and (mask or "segmentation" in words):
         return _OBJECTS
     if is_mask_folder(name):
         return _PLAIN if len(words) == 1 or name.lower() == "segmentationclass" else _NAMED
@@ -119,13 +113,13 @@ def _rank_of_folder(name: str, is_mask_folder: Callable[[str], bool]) -> int | N
 
 
 @lru_cache(maxsize=4096)
-def _rank_of_ending(word: str, is_mask_folder: Callable[[str], bool]) -> int | None:
+def _rank_of_ending(word: str) -> int | None:
     lower = word.lower()
     if lower in _CITYSCAPES:
         return _CITYSCAPES[lower]
-    if lower in _PREVIEW_WORDS:
+    if lower in PREVIEWS:
         return _PREVIEW
-    if lower in _OBJECT_WORDS:
+    if lower in OBJECTS:
         return _OBJECTS
     return _PLAIN if is_mask_folder(word) else None
 

@@ -14,8 +14,21 @@ from typing import Any
 from shapeprof.errors import InputError
 from shapeprof.issues import Issue
 
-from .folder import NAME_FILES, MaskFolder, some
+from .maskset import MaskFolder
+from .wording import first_few
 
+NAME_FILES = (  # read for class names, in this order
+    "_classes.csv",
+    "class_dict.csv",
+    "classes.csv",
+    "classes.json",
+    "classes.yaml",
+    "classes.yml",
+    "classes.txt",
+    "labels.txt",
+    "labelmap.txt",
+    "data.yaml",
+)
 _LEVELS_ABOVE = 2  # dataset/train/masks finds dataset/classes.txt
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 _BOM = "utf-8-sig"
@@ -63,7 +76,9 @@ def names_beside(folder: MaskFolder) -> tuple[ClassNames | None, list[Issue]]:
         return None, []
     issues = []
     if others:
-        text = f"class names are read from {path}; {len(others)} files of that name differ: {some(map(str, others))}"
+        text = (
+            f"class names are read from {path}; {len(others)} files of that name differ: {first_few(map(str, others))}"
+        )
         issues.append(Issue("warning", "class-files-differ", text))
     return replace(read_class_file(path), source=os.path.relpath(path, folder.root)), issues
 

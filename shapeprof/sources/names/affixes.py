@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from .folder import is_image_folder, is_mask_folder, is_mask_word
+from .name import Name, parsed
+from .words import is_image_folder, is_mask_folder, is_mask_word
 
 _LOOKED_AT = 2000  # chosen: masks whose names are compared to find candidates
 _CANDIDATES = 12  # chosen: the most frequent ones that are tried on all names
@@ -113,18 +112,17 @@ def _common(first: str, second: str) -> int:
 
 
 def _stems(paths: list[str]) -> list[str]:
-    return [PurePosixPath(path).stem for path in paths]
+    return [parsed(path).stem for path in paths]
 
 
 def _key(path: str, prefix: str, suffix: str, by_folder: bool) -> Key | None:
-    pure = PurePosixPath(path)
-    stem = pure.stem
+    name = parsed(path)
+    stem = name.stem
     if not (stem.startswith(prefix) and stem.endswith(suffix)) or len(stem) <= len(prefix) + len(suffix):
         return None
-    return _folder(pure) if by_folder else "", stem[len(prefix) : len(stem) - len(suffix)]
+    return _folder(name) if by_folder else "", stem[len(prefix) : len(stem) - len(suffix)]
 
 
-def _folder(path: PurePosixPath) -> str:
+def _folder(name: Name) -> str:
     """The folder without the parts that only say "images" or "masks"."""
-    named: tuple[Callable[[str], bool], ...] = (is_mask_folder, is_image_folder)
-    return "/".join(part.lower() for part in path.parts[:-1] if not any(test(part) for test in named))
+    return "/".join(part.lower() for part in name.folders if not (is_mask_folder(part) or is_image_folder(part)))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from posixpath import splitext
 from typing import Literal
 
-from .words import IMAGES, MASKS, SPLITS
+from .name import parsed
+from .words import IMAGES_BESIDE_MASKS, MASKS_BESIDE_IMAGES, SPLITS
 
 MATCHED = 0.9  # chosen: share of masks that need an image of their name before images are set aside
 _LEAST = 0.5  # chosen: share of files without a word that masks must explain
-_MASK = re.compile("|".join((*MASKS, "manual")), re.IGNORECASE)
-_IMAGE = re.compile("|".join((*IMAGES, "sat", "orig", "original", "input", "raw")), re.IGNORECASE)
+_MASK = re.compile("|".join(MASKS_BESIDE_IMAGES), re.IGNORECASE)
+_IMAGE = re.compile("|".join(IMAGES_BESIDE_MASKS), re.IGNORECASE)
 _FIRST = re.compile(r"([A-Za-z]+)(?:[ ._-]+|(?=\d))(.*\d.*)")
 _LAST = re.compile(r"(.*?)[ ._-]*(?<![A-Za-z])([A-Za-z]+|ground_truth)(?:[ ._-]?\d{1,2})?")
 
@@ -57,15 +57,15 @@ class WithoutWords:
 
 def _role(path: str) -> tuple[Role, str, bool]:
     """(role, what a mask and its image have in common, whether the folder alone tells the role) of a file."""
-    *folders, name = path.split("/")
+    name = parsed(path)
     roles: list[Role] = []
     parts: list[str] = []
-    for part in folders:
+    for part in name.folders:
         role, rest = _role_of_folder(part)
         roles.append(role)
         parts += [rest] if rest else []
     by_folder = "mask" in roles
-    role, stem = _role_of_stem(splitext(name)[0])
+    role, stem = _role_of_stem(name.stem)
     roles.append(role)
     best: Role = "mask" if "mask" in roles else "image" if "image" in roles else "neither"
     return best, "/".join([*parts, stem]), by_folder

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.issues import Issue
+from shapeprof.sources.annotations.documents import load
+from shapeprof.sources.annotations.format import find_format
+from shapeprof.sources.annotations.model import UNKNOWN_CATEGORY, Document, NotThisFormat, Record
+from shapeprof.sources.annotations.places import image_beside
+from shapeprof.sources.annotations.resolve import resolve
+from shapeprof.sources.formats.decode import header_size
+from shapeprof.sources.formats.raster import check_size
+from shapeprof.sources.maskset import AnnotationSource
 
-from . import coco, labelme, via, yolo
-from .documents import load
 from .drawing import Drawn, draw
-from .model import UNKNOWN_CATEGORY, Document, NotThisFormat, Record, Region
-from .places import image_beside
-from .resolve import resolve
-from .source import AnnotationSource
 
 
 def draw_mask(root: Path, name: str, source: AnnotationSource, max_pixels: int) -> tuple[Drawn, tuple[Issue, ...]]:
@@ -23,13 +25,12 @@ def draw_mask(root: Path, name: str, source: AnnotationSource, max_pixels: int) 
 
     ``max_pixels``: larger masks are refused.
     """
-    from shapeprof.sources.formats.decode import check_size
-
     document, record, where = _record(root, name, source)
     size = _size(root, name, record, where)
     check_size(size[1], size[0], name, max_pixels)
     classes = dict(source.classes)
-    regions = [(region, classes.get(region.category)) for region in _regions(document, record, source, size)]
+    found = find_format(source.format).regions(record, document, source, size)
+    regions = [(region, classes.get(region.category)) for region in found]
     most = max(classes.values(), default=0)
     drawn = draw(regions, size, most=most, crowd_ignored=source.crowd_ignored)
     unknown = sum(class_id is None for _, class_id in regions)
@@ -66,8 +67,6 @@ def _record(root: Path, name: str, source: AnnotationSource) -> tuple[Document, 
 
 def _size(root: Path, name: str, record: Record, where: str) -> tuple[int, int]:
     """(rows, columns) from the document, else from the image's header; raise UnreadableMask."""
-    from shapeprof.sources.formats.decode import header_size
-
     size = record.size
     if size is None:
         found = next((found for image in _images(root, name, record, where) if (found := header_size(image))), None)
@@ -98,14 +97,6 @@ def size_image(root: Path, name: str, source: AnnotationSource) -> str | None:
         return None
     images = (image for image in _images(root, name, record, where) if image.is_file())
     return next((Path(os.path.relpath(image, root)).as_posix() for image in images), None)
-
-
-def _regions(document: Document, record: Record, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
-    if source.format == "coco":
-        return coco.regions(record, document.key_of)
-    if source.format == "via":
-        return via.regions(record, source.attribute)
-    return labelme.regions(record) if source.format == "labelme" else yolo.regions(record, size)
 
 
 def _findings(drawn: Drawn, regions: int, name: str) -> tuple[Issue, ...]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import BAD_RLE, BadShape, Bitmap, Ellipse, Polygon, Region, RunLength, Shape
-from .source import IGNORED_CATEGORY
+from shapeprof.sources.annotations.model import BAD_RLE, BadShape, Bitmap, Ellipse, Polygon, Region, RunLength, Shape
+from shapeprof.sources.maskset import IGNORED_CATEGORY
 
 OUTSIDE, COVERED = "no pixel centre of the image inside", "nothing left to see under smaller objects"
 AT_ONCE = 1 << 20  # edges and rows looked at in one go: bounds the memory of an outline of any length

@@ -12,8 +12,8 @@ from shapeprof.sources.encoding import Encoding, ReadOptions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from shapeprof.sources.values.grey import Draft
-    from shapeprof.sources.values.survey import Observation
+    from .draft import Draft
+    from .survey import Observation
 
 DIVISOR = 1000
 MAX_CLASS = 255  # chosen: larger quotients are no class ids

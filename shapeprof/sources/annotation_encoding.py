@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
-from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.listing.folder import MaskFolder, some
-from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
-from shapeprof.sources.values.roles import BACKGROUND_NAMES
-from shapeprof.sources.values.survey import SAMPLE, sample_order
 
-from .find import AnnotationSet
-from .model import Category
-from .read import draw_mask
-from .source import IGNORED_CATEGORY, TITLES, AnnotationSource
-from .via import attribute_of
+from .annotations.format import find_format
+from .class_files import ClassNames, names_beside, read_class_file
+from .encoding import Encoding, ReadOptions
+from .maskset import IGNORED_CATEGORY, AnnotationSet, AnnotationSource, Category, MaskFolder
+from .names.words import BACKGROUND
+from .reading.annotated import draw_mask
+from .sample import SAMPLE, sample_order
+from .wording import first_few
 
 IGNORED_NAME = "__ignore__"  # LabelMe's name for what belongs to no class
-UNNAMED = "object"  # the class of objects that nothing names
-LISTED = 8  # names in a sentence
 
 
 @dataclass
@@ -44,12 +38,12 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
     Draws 64 masks, to tell how far objects overlap. Raises NothingMeasurable when none can be drawn, and
     UsageError when an option names a category that there is not.
     """
-    attribute = attribute_of(list(found.categories)) if found.source.format == "via" else ""
-    table = _table(found, attribute, folder, options)
+    format_ = find_format(found.source.format)
+    table = _table(found, folder, options)
     source = replace(
         found.source,
         classes=tuple(table.class_of.items()),
-        attribute=attribute,
+        attribute=format_.attribute(found.categories) if format_.attribute else "",
         crowd_ignored=options.ignore_index is not None,
         instances=options.instances is not False,
     )
@@ -77,21 +71,25 @@ def _how(found: AnnotationSet) -> list[str]:
     documents, masks = len(found.documents), len(found.names)
     where = found.documents[0] if documents == 1 else f"{documents} files"
     here = len(found.images)
+    title = find_format(found.source.format).title
     images = "" if here == masks else f"; {here or 'none'} of these images lie below this folder"
     return [
-        f"{found.regions:,} {TITLES[found.source.format]} annotations in {where} are drawn as masks of {masks:,} "
-        f"images{images}",
+        f"{found.regions:,} {title} annotations in {where} are drawn as masks of {masks:,} images{images}",
         "a pixel belongs to an object when its centre does; the smaller of two objects is painted on top",
     ]
 
 
-def _table(found: AnnotationSet, attribute: str, folder: MaskFolder, options: ReadOptions) -> _Table:
+def _table(found: AnnotationSet, folder: MaskFolder, options: ReadOptions) -> _Table:
     table = _Table()
-    categories = list(_categories(found, attribute, folder, table))
+    format_ = find_format(found.source.format)
+    listed = format_.classes(found, _class_file(folder, table) if format_.per_image else None)
+    categories = listed.categories
+    table.reasons += listed.reasons
+    table.issues += listed.issues
     raws = {category.id for category in categories if category.id is not None}
     asked = options.background
     if isinstance(asked, int) and asked != 0 and asked not in raws:
-        shown = some((str(raw) for raw in sorted(raws)), 12) or "none: these categories have no ids"
+        shown = first_few((str(raw) for raw in sorted(raws)), 12) or "none: these categories have no ids"
         raise UsageError(f"background {asked}: no category has that id; expected one of {shown}")
     known: dict[str, int] = {}  # class by name
     for category in categories:
@@ -113,7 +111,7 @@ def _table(found: AnnotationSet, attribute: str, folder: MaskFolder, options: Re
             table.issues.append(Issue("warning", "background-category", text))
         if category.id is not None and class_id != IGNORED_CATEGORY:
             table.raw[category.id] = class_id
-    _tell_numbers(found, table)
+    _match_by_name(found, table)
     if not table.raw:
         table.raw = {class_id: class_id for class_id in range(len(table.names))}
     if options.background is None:
@@ -129,70 +127,7 @@ def _role(category: Category, options: ReadOptions) -> int | None:
         return IGNORED_CATEGORY
     if category.id is not None and category.id == options.background:
         return 0
-    return 0 if name in BACKGROUND_NAMES and options.background == "auto" else None
-
-
-def _categories(found: AnnotationSet, attribute: str, folder: MaskFolder, table: _Table) -> Iterator[Category]:
-    """The categories that become classes, in order, with their names."""
-    if found.source.format == "coco":
-        yield from _without_super_category(found.categories, table)
-    elif found.source.format == "via":
-        yield from _via_categories(found, attribute, table)
-    elif found.source.format == "yolo":
-        yield from _yolo_categories(found.categories, _class_file(folder, table))
-    else:
-        yield from _labelme_categories(found.categories, _class_file(folder, table))
-
-
-def _without_super_category(categories: tuple[Category, ...], table: _Table) -> Iterator[Category]:
-    """COCO's categories but Roboflow's own: id 0, used by nothing, whose name is the others' super-category."""
-    parents = {category.parent for category in categories if category.id != 0}
-    unused: dict[str, int] = Counter()
-    for category in categories:
-        if category.id == 0 and not category.used and category.name in parents:
-            table.reasons.append(f"category 0, '{category.name}', is the super-category of others and no class")
-            continue
-        unused[category.name] += category.used
-        yield category
-    names = [name for name, used in unused.items() if not used]
-    if names:
-        table.reasons.append(f"no annotation is of the categories {some(names, LISTED)}")
-
-
-def _via_categories(found: AnnotationSet, attribute: str, table: _Table) -> Iterator[Category]:
-    """The values of one attribute; regions without it are of the only class, or of one of their own."""
-    own = [category for category in found.categories if category.parent == attribute]
-    others = sorted({category.parent for category in found.categories} - {attribute})
-    if attribute:
-        besides = f" (not {some(others, LISTED)})" if others else ""
-        table.reasons.append(f"the class of an object is its attribute '{attribute}'{besides}")
-    yield from own
-    unnamed = found.regions - sum(category.used for category in own)
-    if not unnamed:
-        return
-    name = own[0].name if len(own) == 1 else UNNAMED
-    if own:
-        text = (
-            f"{unnamed} of {found.regions} objects have no attribute '{attribute}': they are taken to be "
-            f"'{name}'. Name them in the annotations if they are something else"
-        )
-        table.issues.append(Issue("warning", "objects-without-class", text))
-    yield Category("", name)
-
-
-def _yolo_categories(categories: tuple[Category, ...], names: ClassNames | None) -> Iterator[Category]:
-    """Every number up to the largest that is used or named."""
-    given = {} if names is None else names.by_value or dict(enumerate(names.ordered))
-    used = {category.id for category in categories} - {None}
-    for number in range(max([*(i for i in used if i is not None), *given], default=-1) + 1):
-        yield Category(str(number), given.get(number, f"class {number}"), number)
-
-
-def _labelme_categories(categories: tuple[Category, ...], names: ClassNames | None) -> Iterator[Category]:
-    """In the order of a file that names them, else by name."""
-    order = {} if names is None else {name: i for i, name in enumerate(names.ordered)}
-    for category in sorted(categories, key=lambda c: (order.get(c.name, len(order)), c.name)):
-        yield category if category.name else replace(category, name=UNNAMED)
+    return 0 if name in BACKGROUND and options.background == "auto" else None
 
 
 def _class_file(folder: MaskFolder, table: _Table) -> ClassNames | None:
@@ -204,10 +139,8 @@ def _class_file(folder: MaskFolder, table: _Table) -> ClassNames | None:
     return names
 
 
-def _tell_numbers(found: AnnotationSet, table: _Table) -> None:
-    """How ids became class ids, and whether documents disagree about them."""
-    if found.source.format == "yolo":
-        table.reasons.append("YOLO's class 0 is an object: class ids are its numbers plus 1")
+def _match_by_name(found: AnnotationSet, table: _Table) -> None:
+    """Warn where documents give one number to different categories; names decide there."""
     ids: dict[int, set[str]] = {}
     for category in found.categories:
         if category.id is not None:

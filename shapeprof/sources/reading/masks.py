@@ -1,30 +1,23 @@
-"""One file to a LabelMap, by an encoding detected before."""
+"""One mask to a LabelMap, whatever its layout, by an encoding detected before."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.issues import Issue
 from shapeprof.labelmap import LabelMap
+from shapeprof.sources.encoding import Encoding, plain
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.layouts.class_names import class_id_of
+from shapeprof.sources.maskset import AnnotationSource
 
-from .annotations.source import AnnotationSource
-from .encoding import Encoding
-from .formats.decode import decode
-from .layouts.class_names import class_id_of
-from .layouts.layout import plain
-from .layouts.objects import read_objects
-from .layouts.panoptic import read_panoptic
-from .values.apply_colour import colour_labels
-from .values.apply_grey import grey_labels
-from .values.apply_instances import object_labels
-from .values.survey import read_bytes
+from .files import digest_of, label_map_of, resize_nearest
+from .objects import read_objects
+from .panoptic import read_panoptic
 
 
 def read_mask(
@@ -121,7 +114,7 @@ def _drawn(
     folder_root: Path, relpath: str, encoding: Encoding, drawing: AnnotationSource, train_size: int | None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
     """``read_mask`` of annotations; the digest is that of the pixels."""
-    from .annotations.read import draw_mask
+    from .annotated import draw_mask
 
     drawn, issues = draw_mask(folder_root, relpath, drawing, encoding.max_pixels)
     labels, instances = drawn.labels, drawn.instances if drawing.instances else None
@@ -130,45 +123,3 @@ def _drawn(
         labels = resize_nearest(labels, train_size)
         instances = None if instances is None else resize_nearest(instances, train_size)
     return LabelMap(labels, encoding.classes, relpath, instances, digest), issues
-
-
-def label_map_of(
-    data: bytes, relpath: str, encoding: Encoding, train_size: int | None = None
-) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """``read_mask`` of a file whose bytes were read."""
-    raster = decode(data, relpath, encoding.max_pixels, encoding.pages)
-    instances: NDArray[Any] | None = None
-    issues: tuple[Issue, ...] = ()
-    if encoding.instances:
-        labels, instances = object_labels(raster, encoding)
-    elif encoding.kind == "colour":
-        labels, issues = colour_labels(raster, encoding, relpath)
-    else:
-        labels, issues = grey_labels(raster, encoding, relpath)
-    if train_size is not None:
-        labels = resize_nearest(labels, train_size)
-        instances = None if instances is None else resize_nearest(instances, train_size)
-    stored = raster.values.tobytes() if encoding.pages == "stack" else data  # many masks share a file then
-    return LabelMap(labels, encoding.classes, relpath, instances, digest_of(stored)), issues
-
-
-def digest_of(data: bytes) -> str:
-    """BLAKE2b of bytes, 16 bytes in hex."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def resize_nearest(values: NDArray[Any], shorter: int) -> NDArray[Any]:
-    """(H, W) array resized so that its shorter side is ``shorter`` pixels.
-
-    Takes the source pixel below each target pixel's centre, in whole numbers, so the result does
-    not depend on a library's rounding.
-    """
-    height, width = values.shape
-    scale_to, scale_from = shorter, min(height, width)
-    rows = max(1, (2 * height * scale_to + scale_from) // (2 * scale_from))
-    columns = max(1, (2 * width * scale_to + scale_from) // (2 * scale_from))
-    if (rows, columns) == (height, width):
-        return values
-    row = (2 * np.arange(rows) + 1) * height // (2 * rows)
-    column = (2 * np.arange(columns) + 1) * width // (2 * columns)
-    return np.asarray(values.take(row, axis=0).take(column, axis=1))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.issues import Issue
 
-from .affixes import Affixes, Key, learn_affixes
-from .companions import WithoutWords
-from .folder import MASK_SUFFIXES, MaskFolder, list_files, some
-from .words import SPLITS
-
-IMAGE_SUFFIXES = MASK_SUFFIXES | {".jp2", ".ppm", ".pgm", ".avif", ".jfif"}
+from .listing.files import list_files, may_be_image
+from .maskset import MaskFolder
+from .names.affixes import Affixes, Key, learn_affixes
+from .names.companions import WithoutWords
+from .names.name import parsed
+from .names.words import SPLITS
+from .wording import first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def pair(
 
 def _images(masks: MaskFolder, images_root: Path) -> list[str]:
     files = list_files(images_root).files
-    found = [path for path in files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
+    found = [path for path in files if may_be_image(path)]
     mask_root, image_root = masks.root.resolve(), images_root.resolve()
     if mask_root.is_relative_to(image_root) or image_root.is_relative_to(mask_root):
         forms = [path for path, why in zip(masks.others, masks.why, strict=True) if why == "other-forms"]
@@ -123,22 +124,22 @@ def _match(
 def _nothing_matches(masks: MaskFolder, images_root: Path, images: list[str]) -> str:
     return (
         f"no mask in {masks.root} has an image of its name in {images_root}: masks are named "
-        f"{some(masks.files)}; "
-        f"images {some(images)}. Expected names equal but for one prefix or suffix, in equal relative folders"
+        f"{first_few(masks.files)}; "
+        f"images {first_few(images)}. Expected names equal but for one prefix or suffix, in equal relative folders"
     )
 
 
 def _loose_ends(ambiguous: list[tuple[str, tuple[str, ...]]], alone: list[str], left: list[str]) -> list[Issue]:
     issues = []
     if ambiguous:
-        examples = some([f"{path} ({', '.join(found[:3])})" for path, found in ambiguous])
+        examples = first_few([f"{path} ({', '.join(found[:3])})" for path, found in ambiguous])
         text = f"{len(ambiguous)} masks have no single image: {examples}. They are left out; give each its own name"
         issues.append(Issue("warning", "ambiguous-pairs", text))
     if alone:
-        text = f"{len(alone)} masks have no image: {some(alone)}. They are measured, but can't be trained on"
+        text = f"{len(alone)} masks have no image: {first_few(alone)}. They are measured, but can't be trained on"
         issues.append(Issue("warning", "masks-without-image", text))
     if left:
-        text = f"{len(left)} images have no mask: {some(left)}. They are left out"
+        text = f"{len(left)} images have no mask: {first_few(left)}. They are left out"
         issues.append(Issue("warning", "images-without-mask", text))
     return issues
 
@@ -162,12 +163,12 @@ def _same_size(pairs: list[Pair], masks: MaskFolder, images_root: Path) -> tuple
     issues = []
     if bad:
         text = (
-            f"{len(bad)} pairs differ in size: {some(texts)}. They are left out; resize the masks by nearest "
+            f"{len(bad)} pairs differ in size: {first_few(texts)}. They are left out; resize the masks by nearest "
             "neighbour, or check that they belong together"
         )
         issues.append(Issue("warning", "size-mismatch", text))
     if broken:
-        text = f"{len(broken)} images can't be opened: {some(broken)}. Their pairs are left out; export them again"
+        text = f"{len(broken)} images can't be opened: {first_few(broken)}. Their pairs are left out; export them again"
         issues.append(Issue("warning", "unreadable-image", text))
     return good, bad, issues
 
@@ -176,14 +177,14 @@ def _mask_size(masks: MaskFolder, name: str) -> tuple[int, int] | None:
     """(width, height) of a mask; None when that can't be known."""
     if masks.annotations is None:
         return _size(masks.root / name)
-    from shapeprof.sources.annotations.read import mask_size
+    from .reading.annotated import mask_size
 
     return mask_size(masks.root, name, masks.annotations.source)
 
 
 def _size(path: Path) -> tuple[int, int] | None:
     """(width, height) from a file's header; None when it has none."""
-    from shapeprof.sources.formats.decode import header_size
+    from .formats.decode import header_size
 
     return header_size(path)
 
@@ -197,7 +198,7 @@ def _placed(item: Pair, group: re.Pattern[str] | None) -> Pair:
 
 def _split(path: str) -> str | None:
     """The split that a folder of ``path`` names, such as ``train`` or ``images_val2017``."""
-    for part in PurePosixPath(path).parts[:-1]:
+    for part in parsed(path).folders:
         for word in re.split(r"[^a-z]+", part.lower()):
             if word in SPLITS:
                 return SPLITS[word]
@@ -208,5 +209,5 @@ def _group_findings(pairs: list[Pair], pattern: str | None) -> list[Issue]:
     missing = [item.mask for item in pairs if pattern is not None and item.group is None]
     if not missing:
         return []
-    text = f"the group pattern {pattern!r} matches {len(missing)} of {len(pairs)} masks not: {some(missing)}"
+    text = f"the group pattern {pattern!r} matches {len(missing)} of {len(pairs)} masks not: {first_few(missing)}"
     return [Issue("warning", "no-group", text)]

@@ -6,8 +6,8 @@ import re
 from pathlib import PurePosixPath
 
 from shapeprof.errors import InputError
-
-from .folder import MaskFolder, some
+from shapeprof.sources.maskset import MaskFolder
+from shapeprof.sources.wording import first_few
 
 # cityscapesScripts, helpers/labels.py: names by id, and by train id.
 CITYSCAPES = (
@@ -50,9 +50,9 @@ def refuse_unread(folder: MaskFolder) -> None:
     full = [path for path in folder.files if _ADE_FULL.fullmatch(PurePosixPath(path).stem)]
     if 2 * len(full) > len(folder.files):
         raise InputError(
-            f"{folder.root}: {len(full)} masks are named as in the full ADE20K set ({some(full)}), where R / 10 * 256 "
-            "+ G is one of 3,000 classes and B the object: that is not read. Give the masks of its scene parsing "
-            "benchmark (annotations/*.png, 150 classes), or convert these to index PNG"
+            f"{folder.root}: {len(full)} masks are named as in the full ADE20K set ({first_few(full)}), where "
+            "R / 10 * 256 + G is one of 3,000 classes and B the object: that is not read. Give the masks of its scene "
+            "parsing benchmark (annotations/*.png, 150 classes), or convert these to index PNG"
         )
 
 

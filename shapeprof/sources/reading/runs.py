@@ -14,20 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.issues import Issue
-from shapeprof.jit import kernel
 from shapeprof.runmap import IGNORED, RunMap
+from shapeprof.sources.encoding import ODD, Encoding, plain
+from shapeprof.sources.formats.decoders import no_memory
+from shapeprof.sources.formats.png import SIGNATURE
+from shapeprof.sources.formats.png_runs import RasterRuns, decode_png_runs
+from shapeprof.sources.formats.stored_bytes import read_bytes
+from shapeprof.sources.layouts.class_names import class_id_of
+from shapeprof.sources.run_length import encode, merged_runs
+from shapeprof.sources.values.apply_colour import classes_by_colour
+from shapeprof.sources.values.apply_grey import classes_by_value
 
-from .encoding import ODD, Encoding
-from .formats.decoders import no_memory
-from .formats.png import SIGNATURE
-from .formats.png_runs import RasterRuns, decode_png_runs
-from .layouts.class_names import class_id_of
-from .layouts.layout import plain
-from .masks import digest_of, label_map_of, read_mask
-from .run_length import encode
-from .values.apply_colour import classes_by_colour
-from .values.apply_grey import classes_by_value
-from .values.survey import read_bytes
+from .files import digest_of, label_map_of
+from .masks import read_mask
 
 
 def read_runs(
@@ -128,24 +127,3 @@ def _objects(raster: RasterRuns, encoding: Encoding) -> tuple[NDArray[np.int32],
         classes[value == raw] = IGNORED
     ids[classes != 1] = 0
     return classes, ids
-
-
-@kernel
-def merged_runs(row, start, value, ids):  # type: ignore[no-untyped-def]
-    """Runs of a row that have become equal joined: row, start, value, ids (without any if there were none)."""
-    new_row = np.empty_like(row)
-    new_start, new_value, new_ids = np.empty_like(start), np.empty_like(value), np.empty_like(ids)
-    n = 0
-    for y in range(row.size - 1):
-        new_row[y] = first = n
-        for i in range(row[y], row[y + 1]):
-            same = n > first and value[i] == new_value[n - 1]
-            if same and ids.size:
-                same = ids[i] == new_ids[n - 1]
-            if not same:
-                new_start[n], new_value[n] = start[i], value[i]
-                if ids.size:
-                    new_ids[n] = ids[i]
-                n += 1
-    new_row[-1] = n
-    return new_row, new_start[:n], new_value[:n], new_ids[: n if ids.size else 0]

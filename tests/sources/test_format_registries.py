@@ -1,0 +1,95 @@
+"""One declaration per format: what follows from it, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from annotated import coco, square, write
+
+from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
+from shapeprof.sources import find_masks
+from shapeprof.sources.annotations import format as annotations
+from shapeprof.sources.formats import format as masks
+from shapeprof.sources.formats.decode import decode
+
+
+def test_the_formats_that_there_are() -> None:
+    assert masks.titles() == "BMP, GIF, JPEG, PGM, PNG, TIFF, WebP, MATLAB, NIfTI, NPY or NPZ"
+    assert annotations.annotation_titles() == "COCO, LabelMe, Pascal VOC, VIA or YOLO"
+    assert masks.array_suffixes() == (".mat", ".nii", ".nii.gz", ".npy", ".npz")
+    assert set(masks.member_suffixes()) == {".tif", ".tiff", *masks.array_suffixes()}
+    assert masks.slice_suffixes() == (".nii", ".nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("data", "title"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"MM\0*", "TIFF"),
+        (b"II+\0", "TIFF"),
+        (b"RIFF\1\2\3\4WEBPVP8L", "WebP"),
+        (b"RIFF\1\2\3\4WAVE", None),
+        (b"GIF89a", "GIF"),
+        (b"BM\0\0", "BMP"),
+        (b"P5 1 1 1 x", "PGM"),
+        (b"P6 1 1 1 x", None),
+        (b"PK\x03\x04", "NPZ"),
+        (b"\x93NUMPY", "NPY"),
+        (b"\x1f\x8b", "NIfTI"),
+        (b"MATLAB 7.3 MAT-file", "MATLAB"),
+        (b"", None),
+    ],
+)
+def test_a_file_is_recognised_by_its_first_bytes(data: bytes, title: str | None) -> None:
+    found = masks.format_of(data)
+    assert (found.title if found else None) == title
+
+
+def test_no_two_formats_claim_the_same_bytes() -> None:
+    for data in (
+        b"\x89PNG\r\n\x1a\n",
+        b"MM\0*",
+        b"BM",
+        b"P2\n",
+        b"\x93NUMPY",
+        bytes([40, 0, 0, 0]),
+        b"\x5c\1\0\0" + bytes(508),
+    ):
+        assert sum(f.recognises(data) for f in masks.all_formats()) <= 1
+
+
+def test_a_second_owner_of_a_name_is_refused_and_told_the_first() -> None:
+    png = next(f for f in masks.all_formats() if f.title == "PNG")
+    with pytest.raises(ValueError, match=r"'PNG' is already defined by shapeprof\.sources\.formats\.png"):
+        masks.register(png)
+    with pytest.raises(ValueError, match=r"'\.png' is already defined by shapeprof\.sources\.formats\.png"):
+        masks.register(replace(png, title="Other"))
+    with pytest.raises(ValueError, match=r"'coco' is already defined by shapeprof\.sources\.annotations\.coco"):
+        annotations.register(annotations.find_format("coco"))
+
+
+def test_messages_name_every_format(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableMask) as refused:
+        decode(b"no mask", "a.png")
+    assert masks.titles() in refused.value.message
+    write(tmp_path / "a.json", "{}")
+    with pytest.raises(NothingMeasurable) as nothing:
+        find_masks(tmp_path)
+    assert f"{masks.titles()}, or {annotations.annotation_titles()} annotations" in str(nothing.value)
+    broken = {**coco([{"segmentation": [square(0, 0, 4)]}]), "categories": []}
+    with pytest.raises(InputError, match=annotations.annotation_titles()):
+        find_masks(write(tmp_path / "b.json", broken))
+
+
+def test_naming_the_annotation_formats_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from shapeprof.sources.annotations.format import annotation_titles; annotation_titles(); "
+        "print({'numpy', 'cv2', 'PIL', 'yaml', 'xml.dom'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
