@@ -11,7 +11,7 @@ from .version import __version__
 
 _HOMES = {
     "scan_masks": "scan.scan",
-    "ScanOptions": "scan.shards",
+    "ScanOptions": "scan.options",
     "ReadOptions": "sources",
     "Profile": "profile.profile",
     "load_profile": "profile.file",
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .profile.profile import Profile
     from .recommend.decision import Recommendation
     from .recommend.recommend import recommend_design
+    from .scan.options import ScanOptions
     from .scan.scan import scan_masks
-    from .scan.shards import ScanOptions
     from .sources import ReadOptions
 
 __all__ = [

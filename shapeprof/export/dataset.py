@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.design.spec import InputSpec, SplitSpec
-from shapeprof.errors import InputError, OutputError, PairingError, UnreadableMask
+from shapeprof.errors import InputError, PairingError, UnreadableMask
 from shapeprof.issues import Issue
 from shapeprof.labelmap import LabelMap
 from shapeprof.profile.profile import Profile
-from shapeprof.scan.shards import smallest_hashes
+from shapeprof.progress import Progress
+from shapeprof.sampling import sample_order, smallest_hashes
 from shapeprof.sources import Encoding, MaskFolder, Pair, Pairing, masks_again, pair, read_layers, read_whole
+from shapeprof.writing import write
 
 IMAGE_SAMPLE = 64  # images behind mean, std and channel count
-
-Progress = Callable[[int, int], None]  # masks done, masks in all
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,8 @@ def _split(pairing: Pairing) -> tuple[dict[str, str], Literal["folders", "random
     given = {p.mask: p.split for p in pairing.pairs}
     if {"train", "val"} <= set(given.values()):
         return {mask: split or "train" for mask, split in given.items()}, "folders"
-    units = sorted({_unit(p) for p in pairing.pairs if p.split != "test"})
-    order = sorted(units, key=_hash)
+    units = {_unit(p) for p in pairing.pairs if p.split != "test"}
+    order = sample_order(units)
     share = SplitSpec().validation_share
     held_out = set(order[: max(1, round(share * len(units)))]) if len(units) > 1 else set()
 
@@ -98,10 +96,6 @@ def _split(pairing: Pairing) -> tuple[dict[str, str], Literal["folders", "random
 
 def _unit(item: Pair) -> str:
     return f"group {item.group}" if item.group is not None else f"mask {item.mask}"
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
 def image_statistics(matched: Matched, train_size: int | None) -> InputSpec:
@@ -230,16 +224,3 @@ def table_of(dataset: Dataset) -> str:
     writer.writerow(Row._fields)
     writer.writerows(dataset.rows)
     return text.getvalue()
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """Write one file of an export, folders included; text as UTF-8.
-
-    Raises:
-        OutputError: it can't be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
-    except OSError as error:
-        raise OutputError(f"{path}: can't be written ({error.strerror})") from None

@@ -14,13 +14,15 @@ from shapeprof.design.spec import ClassSpec, DerivedSpec, InputSpec, ModelSpec, 
 from shapeprof.errors import OutputError, UsageError
 from shapeprof.issues import Issue
 from shapeprof.profile.profile import Profile
+from shapeprof.progress import Progress
 from shapeprof.recommend.decision import USER, Decision, Recommendation
 from shapeprof.recommend.overrides import normalisation
 from shapeprof.sources import Encoding
 from shapeprof.targets import EmittedFile, find_emitter
 from shapeprof.version import __version__
+from shapeprof.writing import write
 
-from .dataset import Progress, image_statistics, match, table_of, write, write_dataset
+from .dataset import image_statistics, match, table_of, write_dataset
 
 MULTI_LABEL_CLASSES = 15  # at most, of the bit fields that nn/data.py reads
 KEPT = "before"  # folder for files of an earlier export, which users may have changed

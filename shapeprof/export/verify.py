@@ -31,6 +31,7 @@ from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.metrics.best import best
 from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.survival import PHASES
+from shapeprof.progress import Progress
 from shapeprof.sources.reading.files import resize_nearest
 from shapeprof.sources.run_length import encode
 
@@ -42,7 +43,6 @@ ROUNDED = 0.051  # a spec has the effective field with one digit, GB with two
 LARGE = 200  # px; recall is of objects of this area or more, as in rule R1
 
 Status = Literal["passed", "failed", "skipped"]
-Progress = Callable[[int, int], None]  # checks done, checks in all
 CHECKS = 15  # as exported; users may have changed theirs
 
 

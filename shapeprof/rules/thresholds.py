@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shapeprof.errors import UsageError
+from shapeprof.limits import MEMORY_GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Thresholds:
     smallest_crop: int = 128  # T2, T3: px; two cells of the coarsest stride are 64 px; chosen
     largest_crop: int = 1024  # T2: px; the larger side of common crops of Cityscapes; chosen
     crop_step: int = 32  # T2, T3: px; crops are multiples of it, the coarsest output stride
-    memory_gb: float = 8.0  # T3: GB that training may take (--memory); what a common GPU has
+    memory_gb: float = MEMORY_GB  # T3: GB that training may take (--memory); what a common GPU has
     largest_batch: int = 16  # T3: that of DeepLabv3+ and SegFormer; larger ones were not tried
     fewest_whole: int = 4  # T3: smaller batches shrink the crop instead; chosen
     step_images: int = 8  # T3: images behind one step; smaller batches are added up; chosen

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from shapeprof.cache import cache_folder
 from shapeprof.errors import OutputError
 from shapeprof.metrics.columns import COLUMNS
 from shapeprof.sources import Encoding, MaskFolder, stored_files
+from shapeprof.writing import temporary, writing
 
+from .shard_cache import GOES_ON
 from .shards import ObjectRows
 
 STALE = 3600.0  # chosen: seconds without a change from which a temporary file belongs to a process that died
@@ -53,7 +55,7 @@ def prepare_output(out: Path) -> None:
             )
     try:
         (out / "shards").mkdir(parents=True, exist_ok=True)
-        probe = _temporary(out / "profile.json")
+        probe = temporary(out / "profile.json")
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -98,37 +100,12 @@ def folder_state(states: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it, so that it is whole or absent."""
-    temporary = _temporary(path)
-    with writing(path):
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-
-
 def remove_stale(folder: Path) -> None:
     """Remove the temporary files in a folder that processes left behind when they died."""
     for path in folder.glob("*.part"):
         with suppress(OSError):
             if path.stat().st_mtime < time.time() - STALE:
                 path.unlink()
-
-
-def _temporary(path: Path) -> Path:
-    """The name of a file until it is whole; another one in every process."""
-    return path.with_name(f"{path.name}.{os.getpid()}.part")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system refuses while ``path`` is written into an OutputError."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}); make room or choose another folder with -o. "
-            "The same command then goes on where this scan stopped"
-        ) from None
 
 
 class RowWriter:
@@ -144,7 +121,7 @@ class RowWriter:
         kinds = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
         fields = [("path", pa.string()), ("class_name", pa.string()), *((c.name, kinds[c.dtype]) for c in COLUMNS)]
         self._schema = pa.schema(fields)
-        self._path, self._temporary = path, _temporary(path)
+        self._path, self._temporary = path, temporary(path)
         self._classes = encoding.classes
         self._groups = groups[::-1]
         self._waiting: dict[str, list[ObjectRows]] = {}  # files whose row group is not complete
@@ -152,7 +129,7 @@ class RowWriter:
     def __enter__(self) -> RowWriter:
         import pyarrow.parquet as pq
 
-        with writing(self._path):
+        with writing(self._path, GOES_ON):
             self._writer = pq.ParquetWriter(self._temporary, self._schema)
         return self
 
@@ -184,12 +161,12 @@ class RowWriter:
         arrays = [paths, names, *(arrow_array(columns[c.name]) for c in COLUMNS)]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         if table.num_rows:
-            with writing(self._path):
+            with writing(self._path, GOES_ON):
                 self._writer.write_table(table)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            with writing(self._path) if kind is None else suppress(OSError):
+            with writing(self._path, GOES_ON) if kind is None else suppress(OSError):
                 self._writer.close()
                 if kind is None:
                     self._temporary.replace(self._path)

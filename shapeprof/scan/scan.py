@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,16 @@ from shapeprof.grouping import group_regex
 from shapeprof.issues import Issue
 from shapeprof.profile import file as profile_file
 from shapeprof.profile.profile import Ledger, Profile
+from shapeprof.progress import Progress
+from shapeprof.sampling import smallest_hashes
 from shapeprof.sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
 from shapeprof.version import __version__
 
-from .folder import RowWriter, default_output, file_states, folder_state, prepare_output, remove_stale, write_text
+from .folder import RowWriter, default_output, file_states, folder_state, prepare_output, remove_stale
+from .options import ScanOptions
 from .shard_cache import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards
-from .shards import ScanOptions, Shard, ShardResult, runs_of, smallest_hashes
+from .shards import Shard, ShardResult, runs_of
 from .workers import number_of_workers, prepare, results, size_of
-
-Progress = Callable[[int, int], None]  # files done, files in all
 
 
 def scan_masks(

@@ -1,8 +1,8 @@
 """Finished shards on disk: a killed scan goes on from them, and a later one measures only what is new.
 
-One file per shard, under a temporary name until it is whole: a line with the checksum of the rest, a line of
-JSON that says what was measured and how, a line of JSON with small things, and tallies and objects as Arrow streams.
-A temporary file that is found belongs to a process that died: its shard is measured in a process of its own.
+One file per shard: a line with the checksum of the rest, a line of JSON that says what was measured and how, a line
+of JSON with counts, then tallies and objects as Arrow streams. It has a temporary name until it is whole. A temporary
+file found later is from a process that died: its shard is measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from pyarrow import ipc
 from shapeprof.errors import OutputError
 from shapeprof.issues import Issue
 from shapeprof.metrics.columns import COLUMNS
+from shapeprof.options import measuring
 from shapeprof.profile.file import extremes_from_json, extremes_to_json
 from shapeprof.profile.profile import TALLY_SIZE, Counts
 from shapeprof.sources import Encoding
 from shapeprof.version import __version__
+from shapeprof.writing import writing
 
 from .arrow import arrow_array, numpy_array
-from .shards import COUNTED, ObjectRows, ScanOptions, Shard, ShardResult, measure_shard
+from .options import ScanOptions
+from .shards import COUNTED, ObjectRows, Shard, ShardResult, measure_shard
 
 _MAGIC = b"shapeprof shard 1 "
+GOES_ON = "make room or choose another folder with -o. The same command then goes on where this scan stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,11 @@ class Stored:
 
 
 def manner_of(encoding: Encoding, options: ScanOptions) -> str:
-    """Digest of all that the measurements of a file depend on, beside the file."""
+    """Digest of everything but the file itself that its measurements depend on."""
     how = encoding.to_dict()
     del how["reasons"], how["issues"]
     columns = [column.name for column in COLUMNS]
-    text = json.dumps(
-        [__version__, columns, how, options.floor, options.thickness, options.read.train_size], sort_keys=True
-    )
+    text = json.dumps([__version__, columns, how, measuring(options)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -66,34 +68,35 @@ def key_of(shard: Shard) -> str:
 
 
 def measure_and_keep(shard: Shard) -> ShardResult:
-    """Measure a shard and store what it comes to.
+    """Measure a shard and keep its result.
 
     Raises:
-        OutputError: it can't be stored.
+        OutputError: the result can't be written.
     """
     if shard.store is None:
         return measure_shard(shard)
-    temporary = shard.store / f"{key_of(shard)}.part"
-    try:
-        temporary.touch()
-        result = measure_shard(shard)
-        temporary.write_bytes(_packed(shard, result))
-        temporary.replace(temporary.with_suffix(".shard"))
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or temporary}: can't be written ({error.strerror}); make room or choose another "
-            "folder with -o. The same command then goes on where this scan stopped"
-        ) from None
+    partial = _partial(shard, shard.store)
+    with writing(partial, GOES_ON):
+        partial.touch()
+    result = measure_shard(shard)
+    with writing(partial, GOES_ON):
+        partial.write_bytes(_packed(shard, result))
+        partial.replace(partial.with_suffix(".shard"))
     return result
+
+
+def _partial(shard: Shard, store: Path) -> Path:
+    """The name under which a shard is written; it exists while the shard is measured."""
+    return store / f"{key_of(shard)}.part"
 
 
 def died_on(shard: Shard) -> bool:
     """Whether a process died, or was killed, while it measured this shard."""
-    return shard.store is not None and (shard.store / f"{key_of(shard)}.part").exists()
+    return shard.store is not None and _partial(shard, shard.store).exists()
 
 
 def stored_shards(store: Path) -> tuple[list[Stored], list[Path]]:
-    """(the whole shards of a folder, files that are none: damaged, or of another version)."""
+    """(whole shards in a folder, damaged ones and those of another format)."""
     found, damaged = [], []
     for path in sorted(store.glob("*.shard")):
         lines = _checked_lines(path)
@@ -106,7 +109,7 @@ def stored_shards(store: Path) -> tuple[list[Stored], list[Path]]:
 
 
 def restored(stored: Stored) -> ShardResult:
-    """What a stored shard came to.
+    """The result of a stored shard.
 
     Raises:
         OutputError: it is gone or damaged since it was found.
@@ -114,14 +117,14 @@ def restored(stored: Stored) -> ShardResult:
     lines = _checked_lines(stored.path)
     if lines is None:
         raise OutputError(
-            f"{stored.path}: has changed while it was used; expected one scan at a time to write to its folder. "
-            "Scan again, with -o elsewhere if another scan of these masks goes on"
+            f"{stored.path}: changed while it was read; expected one scan at a time to write to its folder. "
+            "Scan again, with -o elsewhere if another scan of these masks is running"
         )
     return _unpacked(*lines[1:])
 
 
 def _packed(shard: Shard, result: ShardResult) -> bytes:
-    """The bytes of a stored shard, without files that could not be read: those are tried anew every time."""
+    """A shard as bytes. Files that could not be read are left out, so that every scan tries them again."""
     failed = set(shard.files) - {path for path, _ in result.digests}
     read = [pair for pair in zip(shard.files, shard.states, strict=True) if pair[0] not in failed]
     header = {"manner": shard.manner, "states": read}
@@ -144,7 +147,7 @@ def _packed(shard: Shard, result: ShardResult) -> bytes:
 
 
 def _tallies_packed(result: ShardResult) -> bytes:
-    """All tallies, those of the totals first, without zeros: position in them laid end to end, and count."""
+    """All tallies end to end, those of the totals first, as the positions and values that are not zero."""
     tallies = [*result.totals.values(), *(t for _, of_class in result.sample for t in of_class.values())]
     at = [np.flatnonzero(tally) for tally in tallies]
     counts = [tally[where] for tally, where in zip(tallies, at, strict=True)]
@@ -183,7 +186,7 @@ def _rows_packed(result: ShardResult) -> bytes:
 
 
 def _checked_lines(path: Path) -> list[bytes] | None:
-    """Header, counts and rows of a stored shard; None when they are not what was written."""
+    """Header, counts and rows of a stored shard; None where its checksum is wrong."""
     try:
         first, _, rest = path.read_bytes().partition(b"\n") if path.is_file() else (b"", b"", b"")
     except OSError:

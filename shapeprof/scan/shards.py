@@ -1,9 +1,8 @@
-"""Shards: runs of files that are measured in one go, and what they come to."""
+"""Shards: runs of files that are measured together, and their results."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,63 +16,35 @@ from shapeprof.metrics.measure import Measurements, measure
 from shapeprof.profile.counts import extremes, merge_extremes, tally
 from shapeprof.profile.profile import Counts, Extremes, Nesting, add_tallies, merge_nesting
 from shapeprof.runmap import RunMap
-from shapeprof.sources import Encoding, ReadOptions, read_runs
+from shapeprof.sources import Encoding, read_runs
+
+from .options import ScanOptions
 
 MOST_FILES = 64  # of a shard
-MOST_RUNS = 1 << 18  # of masks measured at once, unless one has more: about 100 bytes each; more gains no time
-COUNTED = ("read", "empty", "pixels", "ignored", "background_pixels")  # numbers of a result, which add
-SHARDS = 32  # of a smaller set, so that workers and the progress bar have something to do
-
-
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
-    """How to scan. Everything here but ``workers`` can change the profile and is recorded in it."""
-
-    read: ReadOptions = field(default_factory=ReadOptions)
-    floor: int = 32  # px; smaller objects are counted, not measured
-    survival_sample: int = 256  # masks that linear survival, local width and the bootstrap use
-    thickness: bool = False  # local width on every mask
-    group: str | None = None  # pattern over mask paths: what it captures is resampled together
-    strict: bool = False  # an unreadable mask is an error
-    workers: int = 0  # processes; 0: one per CPU core, and none beside this one for small sets
-    sample: int = 0  # masks to measure, those with the smallest hashes of their names; 0: all
-    survival_best: int = 0  # masks that survival at best is computed on, 0.3 to 5 s each
-
-    def arguments(self) -> dict[str, Any]:
-        """What is recorded in the profile."""
-        read = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.read).items()}
-        if read.get("class_file") is not None:
-            read["class_file"] = str(read["class_file"])
-        return {
-            **read,
-            "sample": self.sample,
-            "floor": self.floor,
-            "survival_sample": self.survival_sample,
-            "survival_best": self.survival_best,
-            "thickness": self.thickness,
-            "group": self.group,
-        }
+MOST_RUNS = 1 << 18  # of masks measured at once, unless one mask has more; 100 bytes each, and more are not faster
+COUNTED = ("read", "empty", "pixels", "ignored", "background_pixels")  # counts of a result that add up
+SHARDS = 32  # at least, where there are as many files, so that all workers have some
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A run of files to measure in one go."""
+    """Files to measure together."""
 
     root: Path
     files: tuple[str, ...]
-    sampled: frozenset[str]
+    sampled: frozenset[str]  # files for linear survival, local width and the bootstrap
     encoding: Encoding
     options: ScanOptions
-    best: frozenset[str] = frozenset()  # those of ``files`` that survival at best is computed on
-    states: tuple[str, ...] = ()  # of each file: what its results hold for, as long as it does not change
+    best: frozenset[str] = frozenset()  # files on which survival at best is computed
+    states: tuple[str, ...] = ()  # of each file; its results hold as long as its state is the same
     manner: str = ""  # digest of how files are measured
-    store: Path | None = None  # folder that results are kept in
+    store: Path | None = None  # folder where results are kept
     suspect: bool = False  # a process died while it measured these files
 
 
 @dataclass
 class ShardResult:
-    """What a shard comes to; results of consecutive shards merge."""
+    """The counts and objects of a shard. Results of consecutive shards merge into one."""
 
     totals: dict[int, Counts] = field(default_factory=dict)
     sample: list[tuple[str, dict[int, Counts]]] = field(default_factory=list)
@@ -91,7 +62,7 @@ class ShardResult:
     rows: list[ObjectRows] = field(default_factory=list)  # not merged
 
     def merge(self, other: ShardResult) -> None:
-        """Add what ``other`` counted, rows excepted."""
+        """Add the counts of the next shard; its rows are not kept."""
         add_tallies(self.totals, other.totals)
         self.extremes = merge_extremes(self.extremes, other.extremes)
         self.nesting = merge_nesting((self.nesting, other.nesting))
@@ -105,7 +76,7 @@ class ShardResult:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def add(self, found: Measurements) -> None:
-        """Count some masks."""
+        """Add the measurements of some masks."""
         totals, sample = tally(found)
         add_tallies(self.totals, totals)
         self.sample += sample
@@ -152,7 +123,7 @@ def measure_shard(shard: Shard) -> ShardResult:
 
 
 def _measure(shard: Shard, waiting: list[RunMap], result: ShardResult) -> None:
-    """Measure the masks that wait, all at once, and wait for none."""
+    """Measure the waiting masks together, and empty the list."""
     found = measure(
         waiting,
         shard.encoding.classes.background,
@@ -166,15 +137,6 @@ def _measure(shard: Shard, waiting: list[RunMap], result: ShardResult) -> None:
 
 
 def runs_of(files: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Files cut into shards of equal size; depends on nothing but their number."""
+    """Cut files into shards of equal size, which depends only on the number of files."""
     size = max(1, min(MOST_FILES, -(-len(files) // SHARDS)))
     return [files[i : i + size] for i in range(0, len(files), size)]
-
-
-def smallest_hashes(paths: tuple[str, ...], n: int) -> tuple[str, ...]:
-    """The ``n`` paths with the smallest hashes, sorted: a sample that does not depend on order."""
-
-    def key(path: str) -> bytes:
-        return hashlib.blake2b(path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-
-    return tuple(sorted(sorted(paths, key=lambda p: (key(p), p))[:n]))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from shapeprof.sources import detect, find_masks
 
+from .options import ScanOptions
 from .shard_cache import measure_and_keep
-from .shards import ScanOptions, Shard
+from .shards import Shard
 
 
 def _mask() -> NDArray[np.uint8]:

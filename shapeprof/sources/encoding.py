@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from shapeprof.issues import Issue
-from shapeprof.labelmap import MAX_PIXELS, ClassTable
+from shapeprof.labelmap import ClassTable
+from shapeprof.limits import MAX_PIXELS
+from shapeprof.options import FILES, MEASURING, VALUES, class_names, finding, option, raw_value, raw_values
 
 from .maskset import AnnotationSource
 
@@ -19,24 +21,73 @@ Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instan
 Pages = Literal["", "stack", "one-hot", "exclusive"]
 
 
+# Most options act through the Encoding, on which kept measurements depend as a whole. One that acts in any other way
+# is declared with ``option``.
+_reading = partial(option, measures=False, recorded=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What the user said about the masks; everything else is detected."""
 
-    classes: tuple[str, ...] | None = None  # names in id order
-    class_file: Path | None = None  # names from a csv, txt, json or yaml file
-    background: int | Literal["auto"] | None = "auto"  # raw value; None: no class is background
-    ignore_index: int | tuple[int, ...] | Literal["auto"] | None = "auto"  # raw values; None: every value is a class
-    instances: bool | None = None  # True: every value is one object; None: decide from the values
-    train_size: int | None = None  # shorter side in pixels; None: native size
-    annotations: bool | None = None  # True: draw annotations, even beside masks; False: never; None: without masks
-    exclude: tuple[str, ...] = ()  # names of classes that are left out
-    merge: tuple[str, ...] = ()  # classes that are one: "car,truck=vehicle"
-    pattern: str | None = None  # glob over relative paths: the files that are masks; None: decide from the names
-    layout: Literal["auto", "files", "objects", "classes"] = "auto"  # what a file holds: a mask, one object, one class
-    invert: bool = False  # of two values the one that would be background is the foreground
-    pages: Literal["auto", "stack", "classes"] = "auto"  # what the pages of a file are: masks, or classes of one mask
-    max_pixels: int = MAX_PIXELS  # of a file; it is not read beyond
+    classes: tuple[str, ...] | None = _reading(
+        None,
+        "Class names in id order: a,b,c or a csv, txt, json, yaml file.",
+        panel=VALUES,
+        metavar="FILE|NAMES",
+        reads=class_names,
+    )
+    class_file: Path | None = _reading(None, "File of class names, which --classes takes too.", flag=None)
+    background: int | Literal["auto"] | None = _reading(
+        "auto",
+        "Raw value of the background; none: every value is a class.",
+        panel=VALUES,
+        metavar="VALUE|none",
+        reads=raw_value,
+    )
+    ignore_index: int | tuple[int, ...] | Literal["auto"] | None = _reading(
+        "auto",
+        "Raw values that belong to no class: 255 or 254,255.",
+        panel=VALUES,
+        metavar="VALUES|none",
+        reads=raw_values,
+    )
+    instances: bool | None = _reading(None, "Values are object ids, not classes.", panel=VALUES, shown="detected")
+    train_size: int | None = option(
+        None, "Measure with the shorter side resized to N px. Default: native.", panel=MEASURING, metavar="N", min=8
+    )
+    annotations: bool | None = _reading(
+        None,
+        "Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
+        panel=FILES,
+        shown="where there are no masks",
+        finds=True,
+    )
+    exclude: tuple[str, ...] = _reading(
+        (), "A class to leave out; may be given again.", panel=VALUES, flag="--exclude-class", metavar="NAME"
+    )
+    merge: tuple[str, ...] = _reading(
+        (), "Classes to take as one; may be given again.", panel=VALUES, flag="--merge-classes", metavar="A,B=NEW"
+    )
+    pattern: str | None = _reading(
+        None,
+        "Which files are the masks, as '*_labelIds.png'. Default: by their names.",
+        panel=FILES,
+        metavar="GLOB",
+        finds=True,
+    )
+    layout: Literal["auto", "files", "objects", "classes"] = _reading(
+        "auto",
+        "What a file holds: a mask, one object of its folder's mask, or the class that its name tells.",
+        panel=FILES,
+    )
+    invert: bool = _reading(False, "Of two values, swap foreground and background.", panel=VALUES)
+    pages: Literal["auto", "stack", "classes"] = _reading(
+        "auto", "What the pages of a file are: a stack of masks, or classes of one mask.", panel=FILES
+    )
+    max_pixels: int = _reading(
+        MAX_PIXELS, "Pixels of a file beyond which it is not read.", panel=FILES, metavar="N", min=1
+    )
 
     @property
     def ignored(self) -> tuple[int, ...]:
@@ -46,8 +97,8 @@ class ReadOptions:
 
     @classmethod
     def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
-        """Of the arguments recorded in a profile, those that say which files are masks."""
-        return cls(pattern=arguments.get("pattern"), annotations=arguments.get("annotations"))
+        """Options that find the mask files of a profile again, from its recorded ``arguments``."""
+        return finding(cls, arguments)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import MAX_PIXELS
+from shapeprof.limits import MAX_PIXELS
 from shapeprof.sources.encoding import Pages
 
 from .decoders import decoding

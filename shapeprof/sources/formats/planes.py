@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import MAX_PIXELS
+from shapeprof.limits import MAX_PIXELS
 
 from .format import Format, register
 from .raster import Raster, from_array

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.jit import grown, kernel
-from shapeprof.labelmap import MAX_PIXELS
+from shapeprof.limits import MAX_PIXELS
 
 from .png import GREY, PALETTE, RGB, PngFile, parse_png, png_size
 

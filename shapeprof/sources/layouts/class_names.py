@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 from statistics import median
 
 from shapeprof.errors import UnreadableMask
+from shapeprof.sampling import sample_order
 from shapeprof.sources.encoding import Layout
 from shapeprof.sources.formats.members import split_name
 from shapeprof.sources.formats.stored_bytes import read_bytes
 from shapeprof.sources.maskset import MaskFolder
 from shapeprof.sources.names.words import NO_CLASSES, SEPARATORS, is_image_folder, is_mask_folder
-from shapeprof.sources.sample import sample_order
 
 MAX_CLASSES = 64  # chosen: more folders or endings are no classes
 _LEAST_FILES = 3  # chosen: of a class on average, where no image has masks of two classes

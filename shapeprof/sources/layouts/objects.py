@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from shapeprof.errors import UnreadableMask
+from shapeprof.sampling import sample_order
 from shapeprof.sources.formats.stored_bytes import read_bytes
 from shapeprof.sources.listing.files import may_be_raster_mask
 from shapeprof.sources.maskset import MaskFolder
 from shapeprof.sources.names.words import SPLITS, is_image_folder, is_mask_folder
-from shapeprof.sources.sample import sample_order
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from shapeprof.errors import UnreadableMask, UsageError
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
+from shapeprof.sampling import sample_order
 from shapeprof.sources.encoding import Encoding, Pages, ReadOptions
 from shapeprof.sources.formats.decode import decode, members
 from shapeprof.sources.formats.format import member_suffixes, slice_suffixes
 from shapeprof.sources.formats.members import member_name, split_name
 from shapeprof.sources.formats.stored_bytes import read_bytes
 from shapeprof.sources.maskset import MaskFolder
-from shapeprof.sources.sample import sample_order
 
 from .laid_out import LaidOut
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.errors import UnreadableMask
-from shapeprof.labelmap import MAX_PIXELS
+from shapeprof.limits import MAX_PIXELS
 from shapeprof.sources.encoding import Pages
 from shapeprof.sources.formats.decode import decode
 from shapeprof.sources.formats.png import GREY, SIGNATURE
