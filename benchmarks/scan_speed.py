@@ -38,7 +38,8 @@ from shapeprof.metrics.nearest import nearest
 from shapeprof.metrics.runs import find_classes, find_objects, stack
 from shapeprof.metrics.width import widths
 from shapeprof.runmap import RunMap
-from shapeprof.scan.shards import ScanOptions, Shard, ShardResult, measure_shard
+from shapeprof.scan.options import ScanOptions
+from shapeprof.scan.shards import Shard, ShardResult, measure_shard
 from shapeprof.sources import Encoding, detect, find_masks, read_runs
 
 REAL = (

@@ -25,8 +25,8 @@ from shapeprof.metrics.linear import linear
 from shapeprof.metrics.nearest import nearest
 from shapeprof.profile.profile import ClassView, part
 from shapeprof.rules.thresholds import Thresholds
+from shapeprof.scan.options import ScanOptions
 from shapeprof.scan.scan import scan_masks
-from shapeprof.scan.shards import ScanOptions
 from shapeprof.sources import ReadOptions
 from shapeprof.sources.run_length import encode
 

@@ -1,4 +1,4 @@
-"""The command line. A command is: parse, call the library, render. Nothing heavy is imported before it is needed.
+"""The command line. A command parses, calls the library, and renders. Nothing heavy is imported before it is needed.
 
 Exit codes: 0 done, 1 error, 2 usage, 3 nothing measurable or a check failed.
 """
@@ -6,28 +6,39 @@ Exit codes: 0 done, 1 error, 2 usage, 3 nothing measurable or a check failed.
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperCommand
 
-from .errors import InputError, PairingError, ShapeprofError, UsageError
-from .issues import Issue
-from .labelmap import MAX_PIXELS
+from . import session
+from .errors import ShapeprofError, UsageError
+from .options import (
+    FILES,
+    PANELS,
+    Declared,
+    DesignOptions,
+    ExportOptions,
+    ImageOptions,
+    declared,
+    from_typed,
+    typed_again,
+)
+from .progress import Progress
+from .scan.options import ScanOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .export.verify import Verification
-    from .profile.profile import Profile
+    from .export.export import Export
     from .recommend.decision import Recommendation
-    from .scan.scan import Progress
-    from .scan.shards import ScanOptions
 
 app = typer.Typer(
     help="Measure the shapes in segmentation masks and get the network they ask for, with the reasons.",
@@ -36,11 +47,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-FILES = "Which files are masks, and how"  # panels of --help
-VALUES = "What their values mean"
-MEASURING = "Measuring"
-REPORT = "The design"
 
 Masks = Annotated[
     str,
@@ -52,162 +58,79 @@ Masks = Annotated[
 Source = Annotated[
     str, typer.Argument(metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan.")
 ]
-Classes = Annotated[
-    str | None,
-    typer.Option(
-        "--classes",
-        metavar="FILE|NAMES",
-        help="Class names in id order: a,b,c or a csv, txt, json, yaml file.",
-        rich_help_panel=VALUES,
-    ),
-]
-Background = Annotated[
-    str | None,
-    typer.Option(
-        metavar="VALUE|none", help="Raw value of the background; none: every value is a class.", rich_help_panel=VALUES
-    ),
-]
-Ignore = Annotated[
-    str | None,
-    typer.Option(
-        "--ignore-index",
-        metavar="VALUES|none",
-        help="Raw values that belong to no class: 255 or 254,255.",
-        rich_help_panel=VALUES,
-    ),
-]
-Invert = Annotated[
-    bool, typer.Option("--invert", help="Of two values, swap foreground and background.", rich_help_panel=VALUES)
-]
-Pages = Annotated[
-    Literal["auto", "stack", "classes"],
-    typer.Option(
-        "--pages", help="What the pages of a file are: a stack of masks, or classes of one mask.", rich_help_panel=FILES
-    ),
-]
-MaxPixels = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Pixels of a file beyond which it is not read.", rich_help_panel=FILES)
-]
-Instances = Annotated[
-    bool | None,
-    typer.Option(
-        "--instances/--no-instances",
-        help="Values are object ids, not classes.",
-        show_default="detected",
-        rich_help_panel=VALUES,
-    ),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--exclude-class", metavar="NAME", help="A class to leave out; may be given again.", rich_help_panel=VALUES
-    ),
-]
-Merge = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--merge-classes", metavar="A,B=NEW", help="Classes to take as one; may be given again.", rich_help_panel=VALUES
-    ),
-]
-Part = Annotated[
-    int,
-    typer.Option(
-        "--sample", min=0, metavar="N", help="Measure only N of the masks; 0: all of them.", rich_help_panel=FILES
-    ),
-]
-Annotations = Annotated[
-    bool | None,
-    typer.Option(
-        "--annotations/--no-annotations",
-        help="Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
-        show_default="where there are no masks",
-        rich_help_panel=FILES,
-    ),
-]
-TrainSize = Annotated[
-    int | None,
-    typer.Option(
-        min=8,
-        metavar="N",
-        help="Measure with the shorter side resized to N px. Default: native.",
-        rich_help_panel=MEASURING,
-    ),
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option(
-        metavar="GLOB",
-        help="Which files are the masks, as '*_labelIds.png'. Default: by their names.",
-        rich_help_panel=FILES,
-    ),
-]
-Layout = Annotated[
-    Literal["auto", "files", "objects", "classes"],
-    typer.Option(
-        help="What a file holds: a mask, one object of its folder's mask, or the class that its name tells.",
-        rich_help_panel=FILES,
-    ),
-]
 Explain = Annotated[
     bool,
     typer.Option(
         "--explain-input", help="Show what each file is read as, and why; measure nothing.", rich_help_panel=FILES
     ),
 ]
-Floor = Annotated[
-    int,
-    typer.Option(
-        min=1, metavar="PX", help="Objects under this area are counted, not measured.", rich_help_panel=MEASURING
-    ),
-]
-Sample = Annotated[
-    int,
-    typer.Option(
-        min=10, metavar="N", help="Masks for linear survival, local width and the bootstrap.", rich_help_panel=MEASURING
-    ),
-]
-Best = Annotated[
-    int,
-    typer.Option(
-        min=0, metavar="N", help="Masks for survival at best too, 0.3 to 5 s each; 0: none.", rich_help_panel=MEASURING
-    ),
-]
-Thickness = Annotated[
-    bool,
-    typer.Option("--thickness", help="Local width on every mask, not only on the sample.", rich_help_panel=MEASURING),
-]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REGEX",
-        help="One capture group over mask paths: what belongs together (patient, video).",
-        rich_help_panel=MEASURING,
-    ),
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="An unreadable mask is an error, not a finding.", rich_help_panel=MEASURING)
-]
-Workers = Annotated[
-    int,
-    typer.Option(
-        min=0, metavar="N", help="Processes; 0: one per core.", show_default="one per core", rich_help_panel=MEASURING
-    ),
-]
-Tolerance = Annotated[
-    float | None,
-    typer.Option(
-        min=0.0, max=0.9, metavar="SHARE", help="Linear survival that may be lost (rule R1).", rich_help_panel=REPORT
-    ),
-]
-RulesFile = Annotated[
-    Path | None,
-    typer.Option("--rules", metavar="FILE", help="TOML with thresholds of your own.", rich_help_panel=REPORT),
-]
-Memory = Annotated[
-    float, typer.Option(min=0.5, metavar="GB", help="GPU memory to plan crop and batch for.", rich_help_panel=REPORT)
-]
-Images = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the images that belong to the masks.")]
+Details = Annotated[bool, typer.Option("--details", help="Also show every decision with its numbers, and every class.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
+
+# Options of a scan that `export` does not offer, to keep its help short: scan first to use them.
+SCAN_ONLY = ("sample", "floor", "survival_sample", "survival_best", "thickness", "strict")
+
+
+# Options --------------------------------------------------------------------------------------
+
+
+def takes(*kinds: type, but: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that some dataclasses declare, except those named in ``but``.
+
+    The command is called with one value of each dataclass, in order, and its own parameters by name.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[len(kinds) :]
+        options = [each for kind in kinds for each in declared(kind) if each.flag is not None and each.name not in but]
+        options.sort(key=lambda each: PANELS.index(each.option.panel))
+
+        def run(**typed: Any) -> None:
+            command(*(from_typed(kind, typed) for kind in kinds), **{each.name: typed[each.name] for each in own})
+
+        parameters = [*(each.replace(kind=each.KEYWORD_ONLY) for each in own), *map(_parameter, options)]
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
+def _parameter(each: Declared) -> inspect.Parameter:
+    """An option as a parameter that typer understands."""
+    option = each.option
+    kind: Any = each.hint
+    default = each.default
+    if option.reads is not None:
+        kind, default = str | None, None
+    elif default == ():
+        kind, default = list[str] | None, None
+    settings = typer.Option(
+        str(each.flag),
+        help=option.help,
+        rich_help_panel=option.panel,
+        metavar=option.metavar,
+        min=option.min,
+        max=option.max,
+        show_default=option.shown or True,
+    )
+    annotation = Annotated[kind, settings]
+    return inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+class _WithTargets(TyperCommand):
+    """A command whose help lists the targets, which are looked up only for that."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from .targets import emitter_names
+
+        to: Any = next(each for each in self.params if each.name == "to")
+        to.help = f"{to.help.rstrip('.')}: {', '.join(emitter_names())}."
+        super().format_help(ctx, formatter)
+
+
+# Commands -------------------------------------------------------------------------------------
 
 
 @app.callback(invoke_without_command=True)
@@ -220,164 +143,72 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 @app.command()
+@takes(ScanOptions, DesignOptions, ImageOptions)
 def scan(
-    ctx: typer.Context,
+    scanning: ScanOptions,
+    design: DesignOptions,
+    pairing: ImageOptions,
     masks: Masks,
-    images: Images = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="OUT", help="Folder for the profile. Default: MASKS.shapeprof."),
     ] = None,
-    classes: Classes = None,
-    background: Background = None,
-    ignore_index: Ignore = None,
-    instances: Instances = None,
-    exclude: Exclude = None,
-    merge: Merge = None,
-    sample: Part = 0,
-    invert: Invert = False,
-    pages: Pages = "auto",
-    max_pixels: MaxPixels = MAX_PIXELS,
-    annotations: Annotations = None,
-    train_size: TrainSize = None,
-    floor: Floor = 32,
-    survival_sample: Sample = 256,
-    survival_best: Best = 0,
-    thickness: Thickness = False,
-    group: Group = None,
-    strict: Strict = False,
-    tolerance: Tolerance = None,
-    rules: RulesFile = None,
-    memory: Memory = 8.0,
-    workers: Workers = 0,
-    pattern: Pattern = None,
-    layout: Layout = "auto",
     explain_input: Explain = False,
+    details: Details = False,
     as_json: Json = False,
 ) -> None:
     """Measure a folder of masks; report the network they ask for, and why."""
-    place = _local(masks)
-    if not explain_input:
-        from .scan.workers import prepare_for
-
-        prepare_for(place, workers)
-    options = _scan_options(ctx.params)
-    thresholds = _thresholds(rules, tolerance)
+    place = session.local(masks, LISTENER)
     if explain_input:
-        _explain_input(place, options, as_json)
+        _explain_input(place, scanning, as_json)
         return
-    from .scan.folder import default_output
-
-    out = output or default_output(place)
-    if images is not None and not images.is_dir():
-        raise InputError(f"{images}: no such folder; expected the images that belong to the masks")
-    profile, seconds = _scanned(place, options, out, as_json)
-    if images is not None:
-        profile = _with_pairs(profile, place, images, group)
-    recommendation = _recommended(profile, thresholds, memory)
-    _show(profile, recommendation, masks, out, images, _again(output, tolerance, rules, memory, out), seconds, as_json)
+    session.prepare(place, scanning)
+    thresholds = session.thresholds(design)
+    found = session.scan(place, scanning, output, pairing.images, LISTENER)
+    if not as_json:
+        session.say_reused(found.profile, LISTENER)
+    recommendation = session.recommended(found.profile, thresholds, design)
+    named = masks if output is None else str(found.out / "profile.json")
+    _show(found, recommendation, named, design, images=pairing.images, details=details, as_json=as_json)
 
 
 @app.command()
-def report(
-    source: Source, tolerance: Tolerance = None, rules: RulesFile = None, memory: Memory = 8.0, as_json: Json = False
-) -> None:
+@takes(DesignOptions)
+def report(design: DesignOptions, source: Source, details: Details = False, as_json: Json = False) -> None:
     """Show the report again. Scans only when no scan of these masks is kept."""
-    thresholds = _thresholds(rules, tolerance)
-    profile, out = _profile_of(_local(source), None)
-    recommendation = _recommended(profile, thresholds, memory)
-    again = _again(None, tolerance, rules, memory, out)
-    _show(profile, recommendation, source, out, None, again, float("nan"), as_json)
+    thresholds = session.thresholds(design)
+    found = session.find_profile(session.local(source, LISTENER), None, LISTENER)
+    recommendation = session.recommended(found.profile, thresholds, design)
+    _show(found, recommendation, source, design, details=details, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=_WithTargets)
+@takes(ScanOptions, DesignOptions, ExportOptions, but=SCAN_ONLY)
 def export(
+    scanning: ScanOptions,
+    design: DesignOptions,
+    exporting: ExportOptions,
     ctx: typer.Context,
     source: Source,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="New or empty folder for the model.")],
-    images: Images = None,
-    masks: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The masks, when a PROFILE was made elsewhere.")
-    ] = None,
-    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="What to write.")] = "pytorch",
-    multi_label: Annotated[
-        bool, typer.Option("--multi-label", help="Classes may overlap: keep all classes of a pixel.")
-    ] = False,
-    reference: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A well-known design instead: unet, deeplabv3+, ...")
-    ] = None,
-    encoder: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A published encoder instead: microsoft/resnet-50, or a folder.")
-    ] = None,
-    pretrained: Annotated[
-        bool, typer.Option("--pretrained/--no-pretrained", help="Start --encoder from its weights.")
-    ] = True,
-    verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Check the network quickly, where torch is installed.")
-    ] = True,
-    group: Group = None,
-    classes: Classes = None,
-    background: Background = None,
-    ignore_index: Ignore = None,
-    instances: Instances = None,
-    exclude: Exclude = None,
-    merge: Merge = None,
-    invert: Invert = False,
-    pages: Pages = "auto",
-    max_pixels: MaxPixels = MAX_PIXELS,
-    annotations: Annotations = None,
-    train_size: TrainSize = None,
-    tolerance: Tolerance = None,
-    rules: RulesFile = None,
-    memory: Memory = 8.0,
-    workers: Workers = 0,
-    pattern: Pattern = None,
-    layout: Layout = "auto",
     as_json: Json = False,
 ) -> None:
     """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
-    thresholds = _thresholds(rules, tolerance)
-    place = _local(source)
-    typed = _typed_for_reading(ctx)
-    if typed and _is_profile(place):
-        raise UsageError(
-            f"{_safe(str(place))} is a profile: how its masks were read is settled. Give the mask folder to read them "
-            f"with {', '.join(typed)}"
-        )
-    profile, _ = _profile_of(place, _scan_options(ctx.params) if typed else None)
-    recommendation = _recommended(profile, thresholds, memory)
-    from .export import export as exporter
-    from .recommend.overrides import chosen
-    from .report.terminal import SEVERITIES
+    from .export.export import to_json
+    from .report.verification import to_dict
 
-    recommendation = chosen(recommendation, profile, reference, encoder, pretrained=pretrained, memory_gb=memory)
-    root = masks or (None if _is_profile(place) else place)
-    with _progress("Writing masks") as progress:
-        result = exporter.export_model(
-            profile,
-            recommendation,
-            output,
-            masks=root,
-            images=images,
-            target=to,
-            group=group or profile.arguments.get("group"),
-            progress=progress,
-            multi_label=multi_label,
-        )
-    verification, told = _quick_checks(output) if verify else (None, "Nothing was checked (--no-verify).")
+    thresholds = session.thresholds(design)
+    place = session.local(source, LISTENER)
+    found = session.find_profile(place, scanning if _asks_for_a_scan(ctx, place) else None, LISTENER)
+    recommendation = session.recommended(found.profile, thresholds, design)
+    recommendation = session.chosen(recommendation, found.profile, exporting, design)
+    masks = exporting.masks or (None if session.is_profile(place) else place)
+    result = session.export(found.profile, recommendation, output, masks, exporting, scanning.group, LISTENER)
+    checks = session.quick_checks(output, LISTENER) if exporting.verify else None
     if as_json:
-        from .report.verification import to_dict
-
-        typer.echo(exporter.to_json(result, None if verification is None else to_dict(verification)))
+        typer.echo(to_json(result, None if checks is None or isinstance(checks, ShapeprofError) else to_dict(checks)))
         return
-    for issue in result.issues:
-        mark, where = SEVERITIES[issue.severity][0], f"{issue.path}: " if issue.path else ""
-        typer.echo(f"{mark} {_safe(where + issue.message)}", err=True)
-    for line in exporter.describe(result):
-        typer.echo(_safe(line))
-    typer.echo(told)
-    if result.pairs:
-        typer.echo(f"Next  python {_safe(shlex.quote(str(output / 'train.py')))}")
+    _show_export(result, _one_line(checks))
 
 
 @app.command()
@@ -405,18 +236,12 @@ def explain(
     name: Annotated[str | None, typer.Argument(metavar="[RULE|METRIC]", help="R1, convexity, ...")] = None,
 ) -> None:
     """What a rule or a metric is, why, and from where."""
-    from .metrics.columns import COLUMNS
-    from .rules.rule import all_rules
-
-    known = {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in all_rules()}
-    for c in COLUMNS:
-        bounds = f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
-        unit = f" {c.unit}" if c.unit else ""
-        known[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
+    pages = _pages()
     if name is None:
-        typer.echo("Rules:   " + ", ".join(f"{r.code} ({r.name})" for r in all_rules()))
-        typer.echo("Metrics: " + ", ".join(c.name for c in COLUMNS))
+        for kind, known in pages.items():
+            typer.echo(f"{kind + ':':<9}" + ", ".join(known))
         return
+    known = {word: page for pages_of_kind in pages.values() for word, page in pages_of_kind.items()}
     text = known.get(name) or known.get(name.upper()) or known.get(name.lower())
     if text is None:
         import difflib
@@ -427,111 +252,48 @@ def explain(
     typer.echo(text)
 
 
+def _pages() -> dict[str, dict[str, str]]:
+    """What `explain` knows: kind of page to name to text."""
+    from .metrics.columns import COLUMNS
+    from .rules.rule import all_rules
+
+    metrics = {}
+    for c in COLUMNS:
+        bounds = f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
+        unit = f" {c.unit}" if c.unit else ""
+        metrics[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
+    return {"Rules": {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in all_rules()}, "Metrics": metrics}
+
+
 # Parsing --------------------------------------------------------------------------------------
 
 
-def _scan_options(typed: dict[str, Any]) -> ScanOptions:
-    """The options of a command, by name; what the command does not have keeps its default."""
-    from dataclasses import fields
+def _asks_for_a_scan(ctx: typer.Context, place: Path) -> bool:
+    """Whether an option that changes the profile was typed, even with its default value.
 
-    from .scan.shards import ScanOptions
-    from .sources import ReadOptions
-
-    classes = typed["classes"]
-    names, file = None, None
-    if classes is not None:
-        if Path(classes).is_file():
-            file = Path(classes)
-        elif "," in classes or not Path(classes).suffix:
-            names = tuple(part.strip() for part in classes.split(","))
-        else:
-            raise UsageError(f"--classes {classes}: no such file; give a file, or names as a,b,c in id order")
-    settled = {
-        **typed,
-        "classes": names,
-        "class_file": file,
-        "background": _raw("--background", typed["background"]),
-        "ignore_index": _raws("--ignore-index", typed["ignore_index"]),
-        "exclude": tuple(typed["exclude"] or ()),
-        "merge": tuple(typed["merge"] or ()),
-    }
-    read = ReadOptions(**{field.name: settled[field.name] for field in fields(ReadOptions)})
-    measuring = {field.name: settled[field.name] for field in fields(ScanOptions) if field.name in settled}
-    return ScanOptions(read, **measuring)
-
-
-def _typed_for_reading(ctx: typer.Context) -> list[str]:
-    """The options that were typed and say how masks are read, also those that repeat a default."""
-    from dataclasses import fields
-
-    from .sources import ReadOptions
-
-    names = {field.name for field in fields(ReadOptions)}
+    Raises:
+        UsageError: one was typed with a profile, which can't be changed.
+    """
+    names = {each.name for each in declared(ScanOptions) if each.option.recorded} - {"group"}  # it splits data too
     sources = {p.opts[0]: ctx.get_parameter_source(str(p.name)) for p in ctx.command.params if p.name in names}
-    return [option for option, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    typed = [flag for flag, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if typed and session.is_profile(place):
+        raise UsageError(
+            f"{_safe(str(place))} is a profile: how its masks were read is settled. Give the mask folder to read them "
+            f"with {', '.join(typed)}"
+        )
+    return bool(typed)
 
 
-def _raws(option: str, text: str | None) -> Any:
-    if text is None or "," not in text:
-        return _raw(option, text)
-    return tuple(_raw(option, part.strip()) for part in text.split(","))
+# Rendering ------------------------------------------------------------------------------------
 
 
-def _raw(option: str, text: str | None) -> Any:
-    if text is None:
-        return "auto"
-    if text.lower() == "none":
-        return None
-    try:
-        return int(text.removeprefix("#"), 16) if text.startswith("#") else int(text)
-    except ValueError:
-        raise UsageError(f"{option} {text}: expected a whole number, a colour like #1E1E1E, or none") from None
-
-
-def _thresholds(rules: Path | None, tolerance: float | None) -> Any:
-    from dataclasses import replace
-
-    from .rules.thresholds import Thresholds, override
-
-    thresholds = override(rules) if rules else Thresholds()
-    return thresholds if tolerance is None else replace(thresholds, tolerance=tolerance)
-
-
-def _again(
-    output: Path | None, tolerance: float | None, rules: Path | None, memory: float, out: Path
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether the next command must name the profile itself, and the options that it must repeat."""
-    options: list[str] = []
-    if tolerance is not None:
-        options += ["--tolerance", f"{tolerance:g}"]
-    if rules is not None:
-        options += ["--rules", str(rules)]
-    if memory != 8.0:
-        options += ["--memory", f"{memory:g}"]
-    return output is not None, tuple(options)
-
-
-# Calling --------------------------------------------------------------------------------------
-
-
-def _local(place: str) -> Path:
-    """The path that was typed; of a URL, that of the copy that is fetched."""
-    from .sources.listing.remote import fetched, is_url
-
-    if not place.strip():
-        raise UsageError("the place of the masks is empty; expected a folder, as an unset variable in a script gives")
-    if not is_url(place):
-        return Path(place)
-    with _progress("Fetching") as progress:
-        return fetched(place, progress)
-
-
-def _explain_input(masks: Path, options: ScanOptions, as_json: bool) -> None:
-    """Show what the masks would be read as; where that can't be told, end as a scan would."""
+def _explain_input(masks: Path, scanning: ScanOptions, as_json: bool) -> None:
+    """Show how each mask would be read; if detection fails, exit with the code that a scan would use."""
     from .report.input import input_to_json, render_input
     from .sources.explain import SHOWN, explain_input
 
-    found = explain_input(masks, options.read, None if as_json else SHOWN)
+    found = explain_input(masks, scanning.read, None if as_json else SHOWN)
     if as_json:
         typer.echo(input_to_json(found))
     else:
@@ -540,119 +302,50 @@ def _explain_input(masks: Path, options: ScanOptions, as_json: bool) -> None:
         raise typer.Exit(getattr(found.problem, "exit_code", 1))
 
 
-def _scanned(masks: Path, options: ScanOptions, out: Path, quiet: bool = False) -> tuple[Profile, float]:
-    import time
-
-    from .jit import is_compiled
-    from .scan.scan import scan_masks
-
-    if not is_compiled():
-        typer.echo("First run on this machine: compiling the kernels, once, in about 30 seconds.", err=True)
-    started = time.monotonic()
-    try:
-        with _progress("Measuring") as progress:
-            profile = scan_masks(masks, options, out, progress)
-    except KeyboardInterrupt:
-        typer.echo("What is measured is kept: the same command goes on from there.", err=True)
-        raise
-    if not quiet and (before := profile.ledger.files - profile.log["measured"]) > 0:
-        typer.echo(f"{before:,} of {profile.ledger.files:,} masks are as an earlier scan measured them.", err=True)
-    return profile, time.monotonic() - started
-
-
-def _with_pairs(profile: Profile, masks: Path, images: Path, group: str | None) -> Profile:
-    """The profile, with what pairing its masks with images finds; shown, not kept."""
-    from dataclasses import replace
-
-    from .sources import Encoding, masks_again, pair
-
-    try:
-        folder = masks_again(masks, profile.arguments, Encoding.from_dict(profile.encoding))
-        pairing = pair(folder, images, group_pattern=group)
-    except PairingError as error:
-        found: tuple[Issue, ...] = (Issue("warning", "images-do-not-match", str(error)),)
-    else:
-        paired = sum(1 + len(item.more) for item in pairing.pairs)
-        pairs = f"{paired:,} of {profile.ledger.files:,} masks have their image"
-        found = (*pairing.issues, Issue("info", "images-paired", f"{pairs} ({pairing.rule})"))
-    return replace(profile, issues=(*profile.issues, *found))
-
-
-def _quick_checks(folder: Path) -> tuple[Verification | None, str]:
-    """The quick checks of an export, and a line about them; an error there is no error of the export."""
-    from .export.verify import verify_model
-    from .report.verification import one_line
-
-    try:
-        with _progress("Checking") as progress:
-            result = verify_model(folder, quick=True, progress=progress)
-    except ShapeprofError as error:
-        return None, f"Nothing was checked: {_safe(str(error))}"
-    return result, one_line(result)
-
-
-def _profile_of(source: Path, options: ScanOptions | None) -> tuple[Profile, Path]:
-    """The profile that ``source`` is, or the one kept for a mask folder, or that of a new scan."""
-    from .profile import file as profile_file
-    from .scan.folder import default_output
-    from .scan.scan import kept_profile
-    from .scan.shards import ScanOptions
-
-    file = source / "profile.json" if source.is_dir() else source
-    if _is_profile(source):
-        return profile_file.load(file), file.parent
-    out = default_output(source)
-    kept = kept_profile(source, options)
-    if kept is not None:
-        usual = ScanOptions().arguments()
-        made = [f"{name} {value}" for name, value in kept.arguments.items() if value != usual.get(name)]
-        if options is None and made:
-            typer.echo(f"As in the kept scan of these masks: {_safe(', '.join(made))}.", err=True)
-        return kept, out
-    typer.echo(f"No up-to-date scan of {_safe(str(source))} is kept: scanning it first.", err=True)
-    return _scanned(source, options or ScanOptions(), out)[0], out
-
-
-def _is_profile(source: Path) -> bool:
-    """Whether ``source`` is a profile or the folder of one; a list of masks or a document of annotations is none."""
-    from .sources import is_annotation_document
-    from .sources.listing.lists import is_list
-
-    if source.is_dir():
-        return (source / "profile.json").is_file()
-    return source.is_file() and not is_list(source) and not is_annotation_document(source)
-
-
-def _recommended(profile: Profile, thresholds: Any, memory: float) -> Recommendation:
-    from .recommend.recommend import recommend_design
-
-    return recommend_design(profile, thresholds, memory)
-
-
-# Rendering ------------------------------------------------------------------------------------
-
-
 def _show(
-    profile: Profile,
+    found: session.Found,
     recommendation: Recommendation,
-    masks: str,
-    out: Path,
-    images: Path | None,
-    again: tuple[bool, tuple[str, ...]],
-    seconds: float,
-    as_json: bool,
+    named: str,
+    design: DesignOptions,
+    *,
+    images: Path | None = None,
+    details: bool = False,
+    as_json: bool = False,
 ) -> None:
+    """The report of a profile. ``named``: the masks or profile as the next command has to name them."""
     if as_json:
         from .report.machine import to_json
 
-        typer.echo(to_json(profile, recommendation))
+        typer.echo(to_json(found.profile, recommendation))
         return
-    from .report.terminal import Place, show
+    from .report.summary import Place
+    from .report.terminal import show
 
-    named, options = again
-    source = str(out / "profile.json") if named else masks
-    place = Place(source, out, str(images) if images else None, options, seconds)
-    show(_console(sys.stdout), profile, recommendation, place)
+    place = Place(named, found.out, str(images) if images else None, typed_again(design), found.seconds)
+    show(_console(sys.stdout), found.profile, recommendation, place, details=details)
+
+
+def _show_export(result: Export, checks: str) -> None:
+    from .export.export import describe
+    from .report.terminal import SEVERITIES
+
+    for issue in result.issues:
+        mark, where = SEVERITIES[issue.severity][0], f"{issue.path}: " if issue.path else ""
+        typer.echo(f"{mark} {_safe(where + issue.message)}", err=True)
+    for line in describe(result):
+        typer.echo(_safe(line))
+    typer.echo(_safe(checks))
+    if result.pairs:
+        typer.echo(f"Next  python {_safe(shlex.quote(str(result.folder / 'train.py')))}")
+
+
+def _one_line(checks: Any) -> str:
+    """One line about the quick checks of an export: a Verification, the error that prevented it, or None."""
+    from .report.verification import one_line
+
+    if checks is None:
+        return "Nothing was checked (--no-verify)."
+    return f"Nothing was checked: {checks}" if isinstance(checks, ShapeprofError) else one_line(checks)
 
 
 def _console(stream: TextIO) -> Console:
@@ -663,17 +356,17 @@ def _console(stream: TextIO) -> Console:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Progress | None]:
-    """A progress bar on stderr, for a person only."""
+def _progress(title: str) -> Iterator[Progress | None]:
+    """A progress bar on stderr, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -681,6 +374,9 @@ def _safe(text: str) -> str:
     from .wording import printable
 
     return printable(text)
+
+
+LISTENER = session.Listener(lambda sentence: typer.echo(_safe(sentence), err=True), _progress)
 
 
 def main() -> None:
@@ -696,12 +392,12 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None
-    except OSError as error:  # of what is shown: everything else has a message of its own
+    except OSError as error:  # raised by printing; every other one has become a message already
         if error.errno not in (errno.ENOSPC, errno.EIO):
             raise
         with suppress(OSError):
             typer.echo(f"shapeprof: the output can't be written ({error.strerror})", err=True)
-        os._exit(1)  # leaving the usual way would write what is left once more
+        os._exit(1)  # a normal exit would try to print the rest again
     except KeyboardInterrupt:
         typer.echo("shapeprof: stopped", err=True)
         raise SystemExit(130) from None

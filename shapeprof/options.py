@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -87,7 +86,7 @@ class Declared:
 
     @property
     def flag(self) -> str | None:
-        """``"--floor"``; switches that can be on by default or unset have their negation: ``"--verify/--no-verify"``."""
+        """``"--floor"``; ``"--verify/--no-verify"`` of a switch that is on by default or can be unset."""
         flag = self.option.flag
         if flag != "":
             return flag
@@ -95,10 +94,10 @@ class Declared:
         return f"--{word}/--no-{word}" if self.hint == bool | None or self.default is True else f"--{word}"
 
 
-@cache
-def declared(kind: type) -> tuple[Declared, ...]:
+def declared(kind: Any) -> tuple[Declared, ...]:
     """All options of a dataclass and of the dataclasses that are its fields, in order."""
-    hints, found = get_type_hints(kind), []
+    hints = get_type_hints(kind)
+    found: list[Declared] = []
     for each in fields(kind):
         hint = hints[each.name]
         found += declared(hint) if is_dataclass(hint) else [_declared(each, hint)]
@@ -218,8 +217,14 @@ class DesignOptions:
         measures=False,
     )
     rules: Path | None = option(None, "TOML with thresholds of your own.", panel=DESIGN, metavar="FILE", measures=False)
-    memory: float = option(
-        MEMORY_GB, "GPU memory to plan crop and batch for.", panel=DESIGN, metavar="GB", min=0.5, measures=False
+    memory: float | None = option(
+        None,
+        "GPU memory to plan crop and batch for.",
+        panel=DESIGN,
+        metavar="GB",
+        min=0.5,
+        shown=f"{MEMORY_GB:g}",
+        measures=False,
     )
 
 

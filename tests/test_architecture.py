@@ -15,7 +15,8 @@ HEAVY = {"numpy", "cv2", "pandas", "torch", "numba", "pyarrow", "skimage", "PIL"
 
 # room -> rooms of shapeprof it may import, lazily and for types too. The ground is everyone's.
 MAY_KNOW = {
-    "cli": {"jit", "scan", "sources", "profile", "recommend", "rules", "export", "report", "metrics", "findings"},
+    "cli": {*("session", "scan", "sources", "recommend", "rules", "export", "report", "metrics", "targets")},
+    "session": {"jit", "export", "profile", "recommend", "rules", "scan", "sources"},
     "scan": {"jit", "metrics", "profile", "sources"},
     "profile": {"jit", "metrics"},
     "rules": {"profile", "design"},
@@ -40,7 +41,10 @@ MAY_KNOW = {
     "nn": set(),
     "__init__": {"design", "export", "profile", "recommend", "scan", "sources"},
 }
-GROUND = {"cache", "errors", "grouping", "issues", "labelmap", "runmap", "version", "wording"}
+GROUND = {
+    *("cache", "errors", "grouping", "issues", "labelmap", "limits", "options", "progress", "runmap", "sampling"),
+    *("version", "wording", "writing"),
+}
 # The ground inside of sources/: everyone's there. Its other files (find, pairing, detection, ...) may know every room.
 SOURCES_GROUND = {f"sources/{name}" for name in ("class_files", "encoding", "maskset", "sample", "wording")}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if "assets" not in p.parts)

@@ -16,7 +16,7 @@ from shapeprof.profile.profile import Profile, part
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
 from shapeprof.scan.scan import scan_masks
-from shapeprof.scan.shards import ScanOptions
+from shapeprof.scan.options import ScanOptions
 from shapeprof.sources import ReadOptions
 
 from .builders import Mask, discs, profile_of, write_set

@@ -18,9 +18,10 @@ import pytest
 from shapeprof.errors import OutputError
 from shapeprof.profile.profile import Profile
 from shapeprof.scan import shard_cache as shard_store
+from shapeprof.scan.options import ScanOptions
 from shapeprof.scan.scan import scan_masks
 from shapeprof.scan.shard_cache import measure_and_keep, restored, stored_shards
-from shapeprof.scan.shards import ScanOptions, Shard, ShardResult
+from shapeprof.scan.shards import Shard, ShardResult
 from shapeprof.scan.workers import results
 from shapeprof.sources import ReadOptions, detect, find_masks
 

@@ -15,13 +15,16 @@ import pandas as pd
 import pytest
 
 from shapeprof.errors import NothingMeasurable, OutputError, UnreadableMask
+from shapeprof.findings.find import find_all
 from shapeprof.issues import Issue
 from shapeprof.metrics.columns import COLUMNS
 from shapeprof.profile.file import classes_block, dump, load, load_objects
+from shapeprof.sampling import smallest_hashes
 from shapeprof.scan import shards as scanner
 from shapeprof.scan import workers
+from shapeprof.scan.options import ScanOptions
 from shapeprof.scan.scan import kept_profile, scan_masks
-from shapeprof.scan.shards import ScanOptions, ShardResult
+from shapeprof.scan.shards import ShardResult
 from shapeprof.sources import ReadOptions, detect, find_masks
 
 from .builders import discs, strips, write_set
@@ -201,8 +204,8 @@ def test_a_script_on_its_own_may_use_workers(masks: Path, tmp_path: Path) -> Non
 
 def test_the_sample_does_not_depend_on_order() -> None:
     names = tuple(f"{i}.png" for i in range(100))
-    assert scanner.smallest_hashes(names, 10) == scanner.smallest_hashes(names[::-1], 10)
-    assert set(scanner.smallest_hashes(names[:50], 10)) >= set(scanner.smallest_hashes(names, 10)) & set(names[:50])
+    assert smallest_hashes(names, 10) == smallest_hashes(names[::-1], 10)
+    assert set(smallest_hashes(names[:50], 10)) >= set(smallest_hashes(names, 10)) & set(names[:50])
 
 
 def test_options_that_change_nothing_measured_are_not_recorded() -> None:
@@ -219,7 +222,7 @@ def test_survival_at_best_is_computed_on_the_masks_asked_for(masks: Path, tmp_pa
     assert (tmp_path / "one/profile.json").read_bytes() == (tmp_path / "two/profile.json").read_bytes()
     view = profile.classes()[0]
     assert view.total("best_images") == 3
-    chosen = set(scanner.smallest_hashes(tuple(path for path, _ in profile.sample), 3))
+    chosen = set(smallest_hashes(tuple(path for path, _ in profile.sample), 3))
     same = [tallies[1] for path, tallies in profile.sample if path in chosen]
     of_those = replace(view, tally=sum(same[1:], same[0]))
     for s in (2, 4, 8, 16, 32):
@@ -236,7 +239,7 @@ def test_a_part_of_the_masks_is_scanned_as_if_it_were_alone(masks: Path, tmp_pat
     assert profile.ledger.files == profile.ledger.read == 5
     assert next(i.message for i in profile.issues if i.code == "sampled").startswith("9 of 14 masks are left out")
     assert kept_profile(masks) is not None
-    chosen = scanner.smallest_hashes(find_masks(masks).files, 5)
+    chosen = smallest_hashes(find_masks(masks).files, 5)
     alone = tmp_path / "alone"
     alone.mkdir()
     for name in chosen:

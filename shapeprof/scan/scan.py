@@ -18,10 +18,11 @@ from shapeprof.progress import Progress
 from shapeprof.sampling import smallest_hashes
 from shapeprof.sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
 from shapeprof.version import __version__
+from shapeprof.writing import write
 
 from .folder import RowWriter, default_output, file_states, folder_state, prepare_output, remove_stale
 from .options import ScanOptions
-from .shard_cache import Stored, died_on, manner_of, measure_and_keep, restored, stored_shards
+from .shard_cache import GOES_ON, Stored, died_on, manner_of, measure_and_keep, restored, stored_shards
 from .shards import Shard, ShardResult, runs_of
 from .workers import number_of_workers, prepare, results, size_of
 
@@ -88,8 +89,8 @@ def scan_masks(
         "measured": sum(len(shard.files) for shard in to_measure),
     }
     profile = replace(profile, log=log)
-    write_text(out / "profile.json", profile_file.dump(profile))
-    write_text(out / profile_file.LOG_NAME, json.dumps(log) + "\n")
+    write(out / "profile.json", profile_file.dump(profile), GOES_ON)
+    write(out / profile_file.LOG_NAME, json.dumps(log) + "\n", GOES_ON)
     for path in unused:
         with suppress(OSError):  # a folder of that name, say
             path.unlink()

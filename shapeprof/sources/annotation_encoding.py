@@ -8,15 +8,7 @@ from pathlib import Path
 from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
-<<<<<<< HEAD:shapeprof/sources/annotation_encoding.py
-=======
-from shapeprof.sources.encoding import Encoding, ReadOptions
-from shapeprof.sources.listing.folder import MaskFolder, some
-from shapeprof.sources.listing.names import ClassNames, names_beside, read_class_file
-from shapeprof.sources.values.roles import BACKGROUND_NAMES
 from shapeprof.sampling import sample_order
-from shapeprof.sources.values.survey import SAMPLE
->>>>>>> e5a0832 (Options are declared once, as fields; progress, writing, sampling and limits are ground files):shapeprof/sources/annotations/classes.py
 
 from .annotations.format import find_format
 from .class_files import ClassNames, names_beside, read_class_file
@@ -24,7 +16,6 @@ from .encoding import Encoding, ReadOptions
 from .maskset import IGNORED_CATEGORY, AnnotationSet, AnnotationSource, Category, MaskFolder
 from .names.words import BACKGROUND
 from .reading.annotated import draw_mask
-from shapeprof.sampling import sample_order
 from .sample import SAMPLE
 from .wording import first_few
 

@@ -37,7 +37,7 @@ class ReadOptions:
         metavar="FILE|NAMES",
         reads=class_names,
     )
-    class_file: Path | None = _reading(None, "File of class names, which --classes takes too.", flag=None)
+    class_file: Path | None = None  # file of class names; typed as --classes
     background: int | Literal["auto"] | None = _reading(
         "auto",
         "Raw value of the background; none: every value is a class.",
