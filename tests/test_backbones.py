@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from shapeprof.design.cost import cost
+from shapeprof.design.encoder_spec import BACKBONE_FAMILIES, BackboneSpec
 from shapeprof.design.encoders import IMAGENET_MEAN, IMAGENET_STD, KNOWN, backbone_layers, find_encoder
 from shapeprof.design.layer_cost import Grid
-from shapeprof.design.spec import BACKBONE_FAMILIES, BackboneSpec, DecoderSpec, NetworkSpec
+from shapeprof.design.spec import DecoderSpec, NetworkSpec
 from shapeprof.errors import UsageError
 
 from .nn.backbone_designs import CONFIGS, DILATED, NETWORKS, backbone

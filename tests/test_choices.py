@@ -10,17 +10,9 @@ import yaml
 
 from shapeprof.cli import main
 from shapeprof.design.cost import cost
+from shapeprof.design.encoder_spec import BackboneSpec, EncoderSpec
 from shapeprof.design.encoders import IMAGENET_MEAN, IMAGENET_STD, KNOWN
-from shapeprof.design.spec import (
-    AsppSpec,
-    BackboneSpec,
-    DecoderSpec,
-    EncoderSpec,
-    HeadSpec,
-    NetworkSpec,
-    design_name,
-    parse_spec,
-)
+from shapeprof.design.spec import AsppSpec, DecoderSpec, HeadSpec, NetworkSpec, design_name, parse_spec
 from shapeprof.errors import UsageError
 from shapeprof.export.export import describe, export_model
 from shapeprof.profile.profile import Profile

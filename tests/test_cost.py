@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shapeprof.design.cost import cost, effective_receptive_field, padded_size
-from shapeprof.design.spec import AsppSpec, DecoderSpec, EncoderSpec, HeadSpec, NetworkSpec, PpmSpec
+from shapeprof.design.encoder_spec import EncoderSpec
+from shapeprof.design.spec import AsppSpec, DecoderSpec, HeadSpec, NetworkSpec, PpmSpec
 
 torch = pytest.importorskip("torch")
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .encoder_spec import BackboneSpec, EncoderSpec
 from .encoders import backbone_layers
 from .layer_cost import Convolution, Grid, Kind, Layer
-from .spec import AsppSpec, BackboneSpec, EncoderSpec, NetworkSpec, PpmSpec
+from .spec import AsppSpec, NetworkSpec, PpmSpec
 
 FLOAT_BYTES = 4
 STATES = 4  # float32 values kept per parameter: weight, gradient, and AdamW's two moments

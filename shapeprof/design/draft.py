@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -40,11 +40,11 @@ class Draft:
 
     def filled(self, sets: Mapping[str, Any]) -> Draft:
         """A copy with these parts set. Values are validated by ``checked``, when all rules have run."""
-        draft = self
+        blocks: dict[str, Any] = {"model": self.model, "training": self.training}
         for path, value in sets.items():
             block, *names = path.split(".")
-            draft = replace(draft, **{block: _with(getattr(draft, block), names, value)})
-        return draft
+            blocks[block] = _with(blocks[block], names, value)
+        return Draft(**blocks) if sets else self
 
     def checked(self) -> Draft:
         """The same, validated.
@@ -72,4 +72,6 @@ def _with(block: Any, names: list[str], value: Any) -> Any:
     if not names:
         return value
     first, *rest = names
-    return block.model_copy(update={first: _with(getattr(block, first), rest, value)})
+    old = getattr(block, first)
+    new = _with(old, rest, value)
+    return block if new == old else block.model_copy(update={first: new})

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from shapeprof.errors import UsageError
 
+from .encoder_spec import BACKBONE_FAMILIES, BackboneSpec
 from .layer_cost import Grid, Layer, Operation, layer_norm, linear
-from .spec import BACKBONE_FAMILIES, BackboneSpec
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB, of values in [0, 1]
 

@@ -7,7 +7,8 @@ from functools import cache
 
 from .cost import effective_receptive_field
 from .draft import Draft
-from .spec import EncoderSpec, NetworkSpec, TrainingSpec, skip_strides_of
+from .encoder_spec import EncoderSpec, skip_strides_of
+from .spec import NetworkSpec, TrainingSpec
 
 
 @dataclass(frozen=True)

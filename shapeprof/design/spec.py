@@ -11,42 +11,24 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from shapeprof.errors import SpecError
+
+from .encoder_spec import Block, Count, Encoder, EncoderSpec, skip_strides_of
 
 SCHEMA_VERSION = 3
 
 Stride = Literal[1, 2, 4, 8, 16, 32]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 
 LOSS_TERMS = ("ce", "weighted-ce", "focal", "ohem", "dice", "tversky", "cldice")  # of nn/losses.py
 LOSS_PATTERN = "^({0})([+]({0}))*$".format("|".join(LOSS_TERMS))
 
-# Families of pretrained encoders (model_type of transformers) and the fields of its config that are needed here.
-BACKBONE_FAMILIES = {
-    "resnet": ("depths", "hidden_sizes", "embedding_size", "layer_type"),
-    "convnext": ("depths", "hidden_sizes"),
-    "swin": ("depths", "embed_dim", "num_heads", "window_size"),
-    "dinov2": ("hidden_size", "num_hidden_layers", "num_attention_heads", "patch_size"),
-}
-# What must have its default where it is named: the strides, or the counts on paper, rest on it.
-BACKBONE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "resnet": {"downsample_in_first_stage": False, "hidden_act": "relu"},
-    "convnext": {"patch_size": 4},
-    "swin": {"patch_size": 4, "use_absolute_embeddings": False},
-    "dinov2": {"use_swiglu_ffn": False},
-}
-
 DesignName = Literal["auxiliary-head", "skip", "dilated", "skip+dilated", "default"]
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClassSpec(_Block):
+class ClassSpec(Block):
     """One class. ``raw_values`` are the values of the user's own masks that became this id."""
 
     id: Annotated[int, Field(ge=0)]
@@ -55,7 +37,7 @@ class ClassSpec(_Block):
     pixel_share: Share = 0.0
 
 
-class InputSpec(_Block):
+class InputSpec(Block):
     """What the network eats: float32 (N, C, H, W), ``(value / 255 - mean) / std`` per channel."""
 
     channels: Count = 3
@@ -75,140 +57,7 @@ class InputSpec(_Block):
         return self
 
 
-class EncoderSpec(_Block):
-    """A residual encoder of basic blocks, trained from scratch: a stem, then one stage per entry of ``blocks``.
-
-    The first stage runs at stride 4 (at the stem's stride if that is larger than 4 would allow),
-    each later one halves the resolution until ``output_stride``; from there on stages keep the
-    stride and double their dilation instead. ``multi_grid`` multiplies the dilation of the last
-    stage's blocks, one factor each (Chen et al. 2017, DeepLabv3); empty: 1 for all.
-    """
-
-    kind: Literal["residual"] = "residual"
-    blocks: tuple[Count, ...] = (2, 2, 2, 2)
-    widths: tuple[Count, ...] = (64, 128, 256, 512)
-    stem_stride: Literal[1, 2, 4] = 4
-    output_stride: Literal[4, 8, 16, 32] = 32
-    multi_grid: tuple[Count, ...] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> EncoderSpec:
-        if len(self.blocks) != len(self.widths):
-            raise ValueError(f"blocks {self.blocks} and widths {self.widths} must have the same length")
-        if self.output_stride > self.deepest_stride:
-            raise ValueError(
-                f"output stride {self.output_stride} needs more stages than {len(self.blocks)}: "
-                f"these reach stride {self.deepest_stride}"
-            )
-        if self.multi_grid and len(self.multi_grid) != self.blocks[-1]:
-            raise ValueError(
-                f"multi-grid {self.multi_grid} needs one factor for each of the last stage's {self.blocks[-1]} blocks"
-            )
-        return self
-
-    @property
-    def features(self) -> tuple[tuple[int, int], ...]:
-        """``(stride, channels)`` of every feature map, shallow to deep: the stem's, then the stages'."""
-        first = self.widths[0]
-        stem = ((2, max(1, first // 2)), (4, first)) if self.stem_stride == 4 else ((self.stem_stride, first),)
-        return (*stem, *zip(self.stage_strides, self.widths, strict=True))
-
-    @property
-    def deepest_stride(self) -> int:
-        """The stride that the last stage would have without dilation."""
-        return int(self.stem_stride * 2 ** (len(self.blocks) - (1 if self.stem_stride == 4 else 0)))
-
-    @property
-    def stage_strides(self) -> tuple[int, ...]:
-        """Stride of every stage's output, with ``output_stride`` respected."""
-        first = 4 if self.stem_stride == 4 else self.stem_stride * 2
-        return tuple(min(first * 2**i, self.output_stride) for i in range(len(self.blocks)))
-
-    @property
-    def stage_dilations(self) -> tuple[int, ...]:
-        """Dilation of every stage: 1 until the output stride is reached, then 2, 4, ..."""
-        first = 4 if self.stem_stride == 4 else self.stem_stride * 2
-        return tuple(max(1, first * 2**i // self.output_stride) for i in range(len(self.blocks)))
-
-
-class BackboneSpec(_Block):
-    """A published encoder, built by Hugging Face ``transformers``, with its pretrained weights or without.
-
-    ResNet and ConvNeXt reach smaller output strides by dilation. Swin has output stride 32. DINOv2 cuts the image
-    into patches of one size: the image is enlarged or shrunk so that a patch covers ``output_stride`` px, and there
-    are no finer features.
-    """
-
-    kind: Literal["backbone"] = "backbone"
-    name: str  # where its weights are published: "microsoft/resnet-50"
-    pretrained: bool = True  # False: random weights, and nothing is fetched
-    config: dict[str, Any]  # of transformers: model_type, and what differs from its defaults
-    output_stride: Literal[4, 8, 16, 32] = 32
-    multi_grid: tuple[Count, ...] = ()  # of ResNets: as in a residual encoder
-
-    @model_validator(mode="after")
-    def _consistent(self) -> BackboneSpec:
-        family = self.config.get("model_type")
-        needed = BACKBONE_FAMILIES.get(str(family))
-        if needed is None:
-            raise ValueError(f"config.model_type is {family!r}; known: {', '.join(BACKBONE_FAMILIES)}")
-        if missing := [name for name in needed if name not in self.config]:
-            raise ValueError(f"config of a {family} lacks {', '.join(missing)}")
-        for name, value in BACKBONE_DEFAULTS[self.family].items():
-            if self.config.get(name, value) != value:
-                raise ValueError(f"config.{name} of a {family} is {self.config[name]!r}; it must be {value!r}")
-        deepest = 32 if family == "dinov2" else 4 * 2 ** (len(self.config["depths"]) - 1)
-        if self.output_stride > deepest or (family == "swin" and self.output_stride != deepest):
-            less = "" if family == "swin" else " or less"
-            raise ValueError(f"output stride {self.output_stride}: this {family} has {deepest}{less}")
-        for name in ("hidden_sizes", "num_heads"):
-            if name in needed and len(self.config[name]) != len(self.config["depths"]):
-                raise ValueError(f"config.{name} {self.config[name]} must be as long as depths {self.config['depths']}")
-        if self.multi_grid and (family != "resnet" or len(self.multi_grid) != self.config["depths"][-1]):
-            raise ValueError(f"multi-grid {self.multi_grid} needs a ResNet and one factor per block of its last stage")
-        return self
-
-    @property
-    def family(self) -> str:
-        """The kind of network: a ``model_type`` of transformers."""
-        return str(self.config["model_type"])
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels of every stage."""
-        match self.family:
-            case "swin":
-                return tuple(self.config["embed_dim"] * 2**i for i in range(len(self.config["depths"])))
-            case "dinov2":
-                return (self.config["hidden_size"],)
-            case _:
-                return tuple(self.config["hidden_sizes"])
-
-    @property
-    def stage_strides(self) -> tuple[int, ...]:
-        """Stride of every stage's output, with ``output_stride`` respected."""
-        if self.family == "dinov2":
-            return (self.output_stride,)
-        return tuple(min(4 * 2**i, self.output_stride) for i in range(len(self.widths)))
-
-    @property
-    def stage_dilations(self) -> tuple[int, ...]:
-        """Dilation of every stage: 1 until the output stride is reached, then 2, 4, ..."""
-        if self.family == "dinov2":
-            return (1,)
-        return tuple(max(1, 4 * 2**i // self.output_stride) for i in range(len(self.widths)))
-
-    @property
-    def features(self) -> tuple[tuple[int, int], ...]:
-        """``(stride, channels)`` of every feature map, shallow to deep; a ResNet's stem has stride 2."""
-        stem = ((2, self.config["embedding_size"]),) if self.family == "resnet" else ()
-        return (*stem, *zip(self.stage_strides, self.widths, strict=True))
-
-
-Encoder = Annotated[EncoderSpec | BackboneSpec, Field(discriminator="kind")]
-
-
-class AsppSpec(_Block):
+class AsppSpec(Block):
     """Atrous spatial pyramid pooling (ASPP) after the encoder: 1x1, one 3x3 per rate, image pooling."""
 
     kind: Literal["aspp"] = "aspp"
@@ -217,7 +66,7 @@ class AsppSpec(_Block):
     image_pooling: bool = True
 
 
-class PpmSpec(_Block):
+class PpmSpec(Block):
     """Pyramid pooling module (PPM) after the encoder: means over ``bins`` x ``bins`` cells, joined by a 3x3."""
 
     kind: Literal["ppm"] = "ppm"
@@ -228,7 +77,7 @@ class PpmSpec(_Block):
 ContextSpec = Annotated[AsppSpec | PpmSpec, Field(discriminator="kind")]
 
 
-class DecoderSpec(_Block):
+class DecoderSpec(Block):
     """From the encoder's output to the logits: doubles the resolution until ``logit_stride``.
 
     At every stride in ``skip_strides`` the encoder's features of that stride are joined in
@@ -241,14 +90,14 @@ class DecoderSpec(_Block):
     skip_channels: Count | None = None
 
 
-class HeadSpec(_Block):
+class HeadSpec(Block):
     """One extra classifier that exists only in training; its loss counts ``weight`` times."""
 
     stride: Stride
     weight: Annotated[float, Field(gt=0, le=1)] = 0.4
 
 
-class NetworkSpec(_Block):
+class NetworkSpec(Block):
     """Every knob of the one network family. ``nn/network.py`` builds exactly this."""
 
     encoder: Encoder = EncoderSpec()
@@ -288,12 +137,6 @@ class NetworkSpec(_Block):
         return self
 
 
-def skip_strides_of(encoder: EncoderSpec | BackboneSpec) -> tuple[int, ...]:
-    """Strides at which ``encoder`` has features finer than its output: the stem's and the stages'."""
-    strides = sorted({stride for stride, _ in encoder.features})
-    return tuple(s for s in strides if s < encoder.output_stride)
-
-
 def design_name(network: NetworkSpec) -> DesignName:
     """The name of a design follows from its knobs alone."""
     skips = bool(network.decoder.skip_strides)
@@ -305,7 +148,7 @@ def design_name(network: NetworkSpec) -> DesignName:
     return "auxiliary-head" if network.auxiliary_heads else "default"
 
 
-class DerivedSpec(_Block):
+class DerivedSpec(Block):
     """What follows from the network and the crop; counted, not chosen. None: all of the image is seen."""
 
     parameters: Count
@@ -316,7 +159,7 @@ class DerivedSpec(_Block):
     memory_gb: Annotated[float, Field(gt=0)]  # estimated, training, one batch, float32
 
 
-class TrainingSpec(_Block):
+class TrainingSpec(Block):
     """How to train: AdamW, warm-up then cosine, random crops with foreground oversampling."""
 
     crop: tuple[Count, Count]  # rows, columns, px at training scale
@@ -348,7 +191,7 @@ class TrainingSpec(_Block):
         return self
 
 
-class SplitSpec(_Block):
+class SplitSpec(Block):
     """How images are divided into training and validation."""
 
     validation_share: Share = 0.2
@@ -356,7 +199,7 @@ class SplitSpec(_Block):
     seed: int = 0
 
 
-class Rationale(_Block):
+class Rationale(Block):
     """Why parts of this spec have their values: the decision of one rule."""
 
     rule: str  # its code, "R1"; "user": what the user chose
@@ -373,7 +216,7 @@ class Rationale(_Block):
     flips_when: str | None = None
 
 
-class Provenance(_Block):
+class Provenance(Block):
     """What this spec was made from."""
 
     tool: str = "shapeprof"
@@ -383,7 +226,7 @@ class Provenance(_Block):
     objects: int = 0
 
 
-class ModelSpec(_Block):
+class ModelSpec(Block):
     """The whole document."""
 
     schema_version: Literal[3] = 3

@@ -57,7 +57,8 @@ def vote(
     Only rules with a number that resampling can move are asked again; the decisions of the others stand.
     """
     draft, votes = DEFAULT, {}
-    for rule, outcome in decided:
+    last = max((i for i, (_, outcome) in enumerate(decided) if outcome.read is not None), default=-1)
+    for rule, outcome in decided[: last + 1]:
         if outcome.read is not None:
             outcome = (fixed or {}).get(rule.code) or rule.run(evidence, draft, t)
             votes[rule.code] = outcome

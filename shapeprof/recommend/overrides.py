@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from shapeprof.design.draft import Draft
+from shapeprof.design.encoder_spec import BackboneSpec, skip_strides_of
 from shapeprof.design.encoders import Published, find_encoder
-from shapeprof.design.spec import AsppSpec, BackboneSpec, ContextSpec, NetworkSpec, design_name, skip_strides_of
+from shapeprof.design.spec import AsppSpec, ContextSpec, NetworkSpec, design_name
 from shapeprof.errors import UsageError
 from shapeprof.profile.profile import Profile
 from shapeprof.rules.evidence import evidence_of

@@ -35,14 +35,14 @@ def context(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     limit = t.field_share * field
     wanting = wants_context(evidence, field, t)
     rates = _rates(wanting, stride) if wanting else ()
-    shown = wanting or max(evidence.classes, key=lambda v: (or_zero(v.length("feret", 0.9)), -v.id))
+    shown = wanting or max(evidence.classes, key=lambda v: (or_zero(evidence.extents[v.id]), -v.id))
     channels = context_channels(draft.model.encoder.widths)
     return Outcome(
         {"model.context": AsppSpec(rates=rates, channels=channels) if rates else None},
         bool(rates),
         _reason(shown, rates, field, limit),
         "feret_p90",
-        lambda e: e.view(shown.id).length("feret", 0.9),
+        lambda e: e.extents[shown.id],
         threshold=limit,
         binding_class=shown.name,
         flips_when=f"off under {limit:.0f} px" if rates else f"on if a class that is not thin exceeded {limit:.0f} px",

@@ -6,7 +6,7 @@ import math
 
 from shapeprof.design.draft import Draft
 
-from .evidence import Evidence
+from .evidence import Evidence, or_zero
 from .rule import Outcome, rule
 from .thresholds import Thresholds
 
@@ -29,8 +29,8 @@ def crop(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
 
     Example: animals of which nine in ten are under 180 px, in images of 640 x 480: crops of 288 x 288.
     """
-    largest = max(evidence.classes, key=lambda v: (_known(v.length("feret", 0.9)), -v.id), default=None)
-    extent = evidence.extent(0.9)
+    largest = max(evidence.classes, key=lambda v: (or_zero(evidence.extents[v.id]), -v.id), default=None)
+    extent = evidence.largest_extent
     rows, columns = (_side(extent, side, t) for side in evidence.sides)
     if math.isnan(extent):
         reason = f"No class has enough objects to say how large they are: the smallest crop, {columns} x {rows} px."
@@ -45,15 +45,11 @@ def crop(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
         (rows, columns),
         reason,
         "feret_p90",
-        lambda e: e.extent(0.9),
+        lambda e: e.largest_extent,
         threshold=min(rows, columns) / t.crop_margin,
         binding_class=None if largest is None else largest.name,
         flips_when=f"another size if L90 left the {t.crop_step} px that it fell into",
     )
-
-
-def _known(value: float) -> float:
-    return -1.0 if math.isnan(value) else value
 
 
 def _side(extent: float, side: float, t: Thresholds) -> int:

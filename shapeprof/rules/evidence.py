@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,20 @@ class Evidence:
         """Smallest linear survival over the deciding classes."""
         return min(v.survival(stride) for v in self.classes)
 
-    def extent(self, q: float) -> float:
-        """Largest q-quantile of the Feret diameter over the deciding classes, px."""
-        return max((v.length("feret", q) for v in self.classes), default=math.nan)
+    @cached_property
+    def extents(self) -> dict[int, float]:
+        """L90 of every deciding class, by id: the 90 % quantile of the Feret diameter, px."""
+        return {v.id: v.length("feret", 0.9) for v in self.classes}
+
+    @cached_property
+    def widths(self) -> dict[int, float]:
+        """The local width, px, that half of the area of a deciding class stays below; by id."""
+        return {v.id: v.length("width_pixels", 0.5) for v in self.classes}
+
+    @property
+    def largest_extent(self) -> float:
+        """Largest L90 over the deciding classes, px."""
+        return max(self.extents.values(), default=math.nan)
 
     def view(self, class_id: int) -> ClassView:
         """The deciding class with this id."""

@@ -16,8 +16,7 @@ def wants_context(evidence: Evidence, field: float, t: Thresholds) -> ClassView 
     """
 
     def outgrows(view: ClassView) -> bool:
-        extent, width = view.length("feret", 0.9), view.length("width_pixels", 0.5)
-        return extent > t.field_share * field and not width <= t.thin_width
+        return evidence.extents[view.id] > t.field_share * field and not evidence.widths[view.id] <= t.thin_width
 
     wanting = [v for v in evidence.classes if outgrows(v)]
-    return max(wanting, key=lambda v: (v.length("feret", 0.9), -v.id), default=None)
+    return max(wanting, key=lambda v: (evidence.extents[v.id], -v.id), default=None)

@@ -44,7 +44,7 @@ def output_stride(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     elif stride <= 4 and wanting is not None:
         value = min(16, deepest)
         reason = (
-            f"{wanting.name} reaches {wanting.length('feret', 0.9):.0f} px (L90), over half of the {field:.0f} px that "
+            f"{wanting.name} reaches {evidence.extents[wanting.id]:.0f} px (L90), over half of the {field:.0f} px that "
             f"the encoder sees: it is dilated, so that context is gathered at stride {value}."
         )
     else:
@@ -54,7 +54,7 @@ def output_stride(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
         value,
         reason,
         "feret_p90",
-        (lambda e: e.view(wanting.id).length("feret", 0.9)) if wanting else (lambda e: e.extent(0.9)),
+        (lambda e: e.extents[wanting.id]) if wanting else (lambda e: e.largest_extent),
         threshold=limit,
         binding_class=wanting.name if wanting is not None and stride <= 4 else None,
         flips_when=_flip(stride, value, limit),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from shapeprof.design.spec import AsppSpec, BackboneSpec, DecoderSpec, HeadSpec, NetworkSpec
+from shapeprof.design.encoder_spec import BackboneSpec
+from shapeprof.design.spec import AsppSpec, DecoderSpec, HeadSpec, NetworkSpec
 
 SIZES = {"depths": [1, 2, 1, 2], "hidden_sizes": [8, 16, 24, 32]}
 RESNET = {"model_type": "resnet", "embedding_size": 8, **SIZES}

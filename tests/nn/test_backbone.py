@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from shapeprof.design.spec import BackboneSpec  # noqa: E402
+from shapeprof.design.encoder_spec import BackboneSpec  # noqa: E402
 from shapeprof.nn.backbone import Backbone, layout  # noqa: E402
 from shapeprof.nn.checkpoint import load, save  # noqa: E402
 from shapeprof.nn.errors import InputError  # noqa: E402

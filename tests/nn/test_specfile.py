@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from shapeprof.design.encoder_spec import BackboneSpec, EncoderSpec
 from shapeprof.design.spec import SCHEMA_VERSION as WRITTEN
 from shapeprof.design.spec import (
     AsppSpec,
-    BackboneSpec,
     DecoderSpec,
-    EncoderSpec,
     InputSpec,
     ModelSpec,
     NetworkSpec,
