@@ -12,7 +12,7 @@ from shapeprof.labelmap import MAX_PIXELS, ClassTable
 
 from .maskset import AnnotationSource
 
-ODD = -2  # in place of a class id: of a raw value that the encoding does not know
+ODD = -2  # in place of a class id, for a raw value that the encoding does not know
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
 Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "annotation"]
 # What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
@@ -21,7 +21,7 @@ Pages = Literal["", "stack", "one-hot", "exclusive"]
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the user said about the masks; everything else is detected."""
+    """What the user says about the masks; the rest is detected."""
 
     classes: tuple[str, ...] | None = None  # names in id order
     class_file: Path | None = None  # names from a csv, txt, json or yaml file
@@ -46,7 +46,7 @@ class ReadOptions:
 
     @classmethod
     def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
-        """Of the arguments recorded in a profile, those that say which files are masks."""
+        """Options that choose the same mask files as the ``arguments`` recorded in a profile."""
         return cls(pattern=arguments.get("pattern"), annotations=arguments.get("annotations"))
 
 
@@ -81,7 +81,7 @@ class Encoding:
 
     @property
     def classes_may_overlap(self) -> bool:
-        """Whether a pixel may have several classes: each has masks of its own, or they are drawn."""
+        """Whether a pixel may have several classes: classes have separate files, or are drawn from annotations."""
         return self.drawing is not None or bool(self.part_ids)
 
     def __hash__(self) -> int:
@@ -105,7 +105,7 @@ class Encoding:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Encoding:
-        """The encoding that ``to_dict`` wrote; fields that it did not know yet keep their defaults."""
+        """The encoding that ``to_dict`` wrote; missing fields get their defaults."""
         fields = _with(tuple, data)
         fields["classes"] = ClassTable(**fields["classes"])
         fields["issues"] = tuple(Issue(**issue) for issue in fields["issues"])
@@ -126,7 +126,7 @@ def hex_colour(packed: int) -> str:
 
 
 def _with(kind: type[list[Any]] | type[tuple[Any, ...]], value: Any) -> Any:
-    """``value`` with its sequences, at any depth, as lists or as tuples."""
+    """Copy of ``value`` with every list and tuple in it, at any depth, converted to ``kind``."""
     if isinstance(value, dict):
         return {key: _with(kind, item) for key, item in value.items()}
     return kind(_with(kind, item) for item in value) if isinstance(value, list | tuple) else value

@@ -73,9 +73,9 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
 
 
 def _array_masks(files: list[str], rasters: list[str]) -> list[str]:
-    """The files of arrays that are masks: those that a folder or a word of their name calls so.
+    """The array files that are masks: those whose folder or name says so.
 
-    Where none is called so, all are, unless there are images: arrays beside these may be features.
+    If no name says so, all array files are masks, unless there are images: arrays beside images may be features.
     """
     arrays = [path for path in files if path.lower().endswith(array_suffixes())]
     named = [path for path in arrays if _is_called_mask(path)]
@@ -89,7 +89,7 @@ def _is_called_mask(path: str) -> bool:
 
 
 def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], dict[str, str], list[Issue]]:
-    """(masks, code of the finding by path of the others, findings) as the user's glob says."""
+    """(masks, issue code of each other file, issues) by the user's glob."""
     masks = [path for path in files if fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)]
     if not masks:
         raise InputError(
@@ -102,7 +102,7 @@ def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], 
 
 
 def _by_names(files: list[str]) -> tuple[list[str], dict[str, str], list[Issue]]:
-    """The same without a pattern: images, and further forms of the same masks, are set aside."""
+    """(masks, issue code of each other file, issues) by names: images and other forms of the masks are set aside."""
     chosen, issue = one_form(files)
     inside, beside = in_named_folders(chosen)
     masks, images, issues = without_images(inside)

@@ -1,4 +1,4 @@
-"""How the decoding libraries are called: they say nothing, and whatever they raise is a finding about the file."""
+"""Run a decoder silently; turn any exception into UnreadableMask."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def decoding(path: str) -> Iterator[None]:
 
 
 def no_memory(path: str) -> UnreadableMask:
-    """What is said of a mask for which memory does not suffice."""
+    """The error about a mask that does not fit into memory."""
     text = "reading it takes more memory than there is; split it into tiles, or use fewer --workers"
     return UnreadableMask(path, "too-large", text)
 
@@ -51,7 +51,7 @@ def check_pixels(shape: tuple[int, ...], path: str, limit: int) -> None:
 
 
 def too_large(path: str, seen: str, limit: int) -> UnreadableMask:
-    """What is said of a file that declares more than the limit of pixels."""
+    """The error about a file that declares more than ``limit`` pixels."""
     fix = "split it into tiles, or raise the limit (--max-pixels)"
     text = f"it declares {seen}, more than the limit of {limit:,}; {fix}"
     return UnreadableMask(path, "too-large", text)

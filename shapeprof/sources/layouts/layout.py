@@ -33,7 +33,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
         return _by_class(parts, options)
     if asked == "classes":
         raise UsageError(
-            "--layout classes: neither folders nor the endings of names tell one class from another "
+            "--layout classes: neither folders nor the endings of names distinguish classes "
             f"({first_few(folder.files)}); expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
@@ -86,7 +86,7 @@ def _by_class(parts: Parts, options: ReadOptions) -> LaidOut:
         else ""
     )
     text = (
-        f"the {where} tells the class of a mask ({first_few(found, 6)}), so each file is a mask of its own{shared} "
+        f"the {where} is the class of a mask ({first_few(found, 6)}), so each file is a mask of its own{shared} "
         "(--layout files says that they are no classes)"
     )
     issue = Issue("info", "class-from-name", text)

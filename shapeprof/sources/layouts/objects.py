@@ -37,7 +37,7 @@ def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
 
 
 def holds_objects(folder: MaskFolder) -> float:
-    """How sure it is that folders hold binary masks of one object each, from 0; from ``SURE`` on it is taken so.
+    """Evidence (0: none) that each folder is one image with one object per file; accepted from ``SURE``.
 
     0 unless there are several folders, most of several files and not named as parts of a data set, and in three
     quarters of those looked at every file is of one size, none is empty, nearly each is one piece, and their
@@ -61,7 +61,7 @@ def _says_part(name: str) -> bool:
 
 
 def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
-    """Pairs of ``files`` that would overlap by chance; None when they do, or are no single objects."""
+    """Number of pairs of ``files`` expected to overlap by chance; None if they do overlap or are not single objects."""
     import numpy as np
 
     from shapeprof.sources.formats.decode import decode

@@ -38,7 +38,7 @@ Planes = list[NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class PagesFound:
-    """A conclusion about the files with several planes."""
+    """How files with several planes are read."""
 
     pages: Pages = ""
     sample: tuple[str, ...] | None = None  # names to look at in place of files

@@ -110,7 +110,7 @@ def _load(document: Path, _modified: int) -> Segments:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{document}: its segments can't be read ({type(error).__name__}: {error}); expected COCO's panoptic form: "
-            "'categories' with id and name, 'annotations' with file_name and segments_info. Mend it or move it away"
+            "'categories' with id and name, 'annotations' with file_name and segments_info. Correct it or move it away"
         ) from None
     used.discard(CROWD)
     return Segments({category: names.get(category, f"category {category}") for category in used}, by_file)

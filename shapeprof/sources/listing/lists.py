@@ -22,7 +22,7 @@ def listed_masks(path: Path) -> MaskFolder:
     """The masks that a text file lists.
 
     A line is a path, absolute or relative to the list's folder; of two columns (image, mask) the
-    last is taken. Empty lines and those that begin with ``#`` are none. A path that is not there stays
+    last is taken. Empty lines and lines that begin with ``#`` are skipped. A path that is not there stays
     among the masks, so that it is counted when it can't be read.
 
     Raises:

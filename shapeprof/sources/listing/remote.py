@@ -90,7 +90,7 @@ def _bring(url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Pat
 
 
 def _kept(manifest: Path) -> dict[str, str]:
-    """The versions of the files that were fetched; none when that can't be read."""
+    """The version of each file fetched so far; {} when the manifest can't be read."""
     try:
         kept = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -110,7 +110,7 @@ def _relative(url: str, path: str, base: str) -> str:
 
 
 def _version(info: dict[str, Any]) -> str:
-    """What changes when a file does, as far as its file system tells."""
+    """A text that changes when the file does: its size, and its checksum or time if the file system has one."""
     return f"{info.get('size')} {next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), '')}"
 
 

@@ -1,4 +1,4 @@
-"""Images among the masks, told by a word in their names: ``1_sat.jpg`` beside ``1_mask.png``."""
+"""Images among the masks, recognised by words in names: ``1_sat.jpg`` beside ``1_mask.png``."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class WithoutWords:
 
 
 def _role(path: str) -> tuple[Role, str, bool]:
-    """(role, what a mask and its image have in common, whether the folder alone tells the role) of a file."""
+    """(role of a file, what it has in common with its mask or image, whether its folder says that it is a mask)."""
     name = parsed(path)
     roles: list[Role] = []
     parts: list[str] = []

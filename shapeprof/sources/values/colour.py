@@ -71,7 +71,7 @@ def palettes_differ(seen: list[Observation]) -> Issue | None:
             examples = [f"{hex_colour(colour)} in {path}" for colour, path in files.items()]
             text = (
                 f"palettes differ between files: index {index} is {first_few(examples)}. Indices mean "
-                "nothing here, so classes are read from the colours. To mend it, export all masks with one palette"
+                "nothing here, so classes are read from the colours. Export all masks with one palette to correct it"
             )
             return Issue("warning", "palettes-differ", text)
     return None

@@ -17,7 +17,7 @@ from .instance_ids import draft_numbered, numbered_classes
 from .survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
-MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart
+MIN_STEP = 8  # grey values closer than this are ids, not shades made to look different
 MIN_PAIR_STEP = 10  # chosen: of two shades s and 2 s, which ids are more often by chance
 MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
@@ -27,7 +27,7 @@ SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are 
 SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
 SNAP_RARE = 0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
 SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
-SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is told
+SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is named in the finding
 LEAST_BLENDS, BLEND_RUN = (3, 3.0)  # values between two that make a set soft, and how much shorter their runs are
 STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
 SOFT_TIMES, SOFT_LEAST = (3.0, 0.02)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
@@ -69,14 +69,14 @@ def _maybe_ids(seen: list[Observation], draft: Draft) -> list[Issue]:
     if draft.kind != "index" or len(draft.mapping) < MANY_IDS or once < INSTANCE_DENSITY * len(draft.mapping) - 1:
         return []
     text = (
-        f"{len(draft.mapping)} values, of which {once} are in only one of the {len(seen)} masks looked at: they look "
+        f"{len(draft.mapping)} values, {once} of them in only one of the {len(seen)} masks looked at: they look "
         "like ids of objects, not of classes; if so, say --instances"
     )
     return [Issue("warning", "maybe-instances", text)] if len(seen) > 1 else []
 
 
 def _two_foregrounds(seen: list[Observation], values: list[int], options: ReadOptions) -> Draft | None:
-    """Binary masks of which some store the foreground as 1 and others as 255: two exports in one folder."""
+    """Binary if some masks store the foreground as 1 and others as 255 (two exports in one folder); else None."""
     ones, whites = (sum(raw in o.pixels for o in seen) for raw in (1, 255))
     both = any({1, 255} <= o.pixels.keys() for o in seen)
     if values != [0, 1, 255] or both or min(ones, whites) < 2 or options.ignore_index != "auto":
@@ -143,7 +143,7 @@ def _stray_finding(seen: list[Observation], strays: list[int], common: list[int]
     files = [observation.path for observation in seen if set(strays) & set(observation.pixels)]
     text = (
         f"{len(strays)} values ({shown(strays)}) cover under {STRAY:.1%} of the pixels, in {len(files)} of {len(seen)} "
-        f"masks looked at (such as {files[0]}), and do not fit the others ({shown(common)}): they are taken for slips "
+        f"masks looked at (such as {files[0]}), and do not fit the others ({shown(common)}): they are probably slips "
         "and ignored. Correct the masks, or name every class with --classes FILE if they are classes"
     )
     return Issue("warning", "stray-values", text)
@@ -205,7 +205,7 @@ def _lossy_findings(seen: list[Observation], draft: Draft) -> list[Issue]:
 
 
 def _looks_instance(seen: list[Observation], folder_name: str) -> bool:
-    """Whether every file numbers its objects 1..n, with an n of its own."""
+    """Whether every file numbers its objects 1..n, with its own n."""
     counts, dense = [], []
     for observation in seen:
         ids = [raw for raw in observation.pixels if raw]
