@@ -17,7 +17,7 @@ from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.formats.raster import Raster, equal_channels, pack
 from shapeprof.sources.wording import first_few
 
-from .grey import between_levels
+from .levels import between_levels
 from .survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -14,6 +13,7 @@ from shapeprof.sources.encoding import ReadOptions
 
 from .draft import Draft
 from .instance_ids import draft_numbered, numbered_classes
+from .levels import SNAP_COVER, SNAP_WINDOW, between_levels, levels_of, run_lengths
 from .survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
@@ -23,11 +23,6 @@ MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 MANY_IDS = 24  # values from which ids may be those of objects
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
-SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
-SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
-SNAP_RARE = 0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
-SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
-SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is named in the finding
 LEAST_BLENDS, BLEND_RUN = (3, 3.0)  # values between two that make a set soft, and how much shorter their runs are
 STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
 SOFT_TIMES, SOFT_LEAST = (3.0, 0.02)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
@@ -243,7 +238,7 @@ def _snapped(seen: list[Observation], soft: list[Observation], options: ReadOpti
     for observation in seen:
         pixels.update(observation.pixels)
     total = sum(pixels.values())
-    levels, doubtful = _levels(pixels, _run_lengths(seen))
+    levels, doubtful = levels_of(pixels, run_lengths(seen))
     if levels is None:
         raise NothingMeasurable(
             f"the masks hold blended grey values ({len(soft)} of {len(seen)} files looked at, such as "
@@ -300,58 +295,3 @@ def _few_blends(seen: list[Observation], options: ReadOptions) -> list[Observati
         ):
             soft.append(observation)
     return soft if 2 * len(soft) > len(several) else []
-
-
-def between_levels(pixels: dict[int, int], levels: Sequence[int]) -> float:
-    """The share of pixels whose value is over 10 away from every level."""
-    between = sum(n for raw, n in pixels.items() if all(abs(raw - level) > SNAP_WINDOW for level in levels))
-    return between / sum(pixels.values())
-
-
-def _run_lengths(seen: list[Observation]) -> dict[int, float]:
-    """The mean run length of each value over all files, pixels."""
-    pixels: Counter[int] = Counter()
-    runs: Counter[int] = Counter()
-    for observation in seen:
-        pixels.update(observation.pixels)
-        runs.update({raw: round(n / observation.run[raw]) for raw, n in observation.pixels.items()})
-    return {raw: n / max(1, runs[raw]) for raw, n in pixels.items()}
-
-
-def _levels(pixels: Counter[int], run: dict[int, float]) -> tuple[list[int] | None, list[int]]:
-    """(the true values behind soft ones, or None when they don't stand out; values that may be further ones).
-
-    A level is the value with the most pixels among those that no level has taken yet. Its window holds several times
-    what the values just beside it hold: blends of two levels are spread between them. And it lies in runs of 3 px or
-    more, unless it is the lowest or the highest: blends don't.
-    """
-    total, low, high = sum(pixels.values()), min(pixels), max(pixels)
-    left: Counter[int] = Counter(pixels)
-    levels: list[int] = []
-    doubtful: list[int] = []
-    common, covered, least = 0, 0, SNAP_LEVEL * total
-    while left:
-        peak = max(left, key=lambda raw: (left[raw], -raw))
-        near = [raw for raw in left if abs(raw - peak) <= SNAP_WINDOW]
-        mass = sum(left[raw] for raw in near)
-        if levels:
-            least = min(least, SNAP_RARE * (total - common))
-        else:
-            common = mass
-        if mass < min(least, SNAP_DOUBT * total):
-            break
-        beside = sum(n for raw, n in pixels.items() if SNAP_WINDOW < abs(raw - peak) <= 2 * SNAP_WINDOW)
-        outermost = peak - low <= SNAP_WINDOW or high - peak <= SNAP_WINDOW
-        stands_out = mass >= SNAP_PEAK * beside and (outermost or run[peak] >= SOFT_RUN)
-        if stands_out and mass < least:
-            doubtful.append(peak)
-        elif stands_out:
-            levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
-            covered += mass
-        for raw in near:
-            del left[raw]
-    levels.sort()
-    gaps = [b - a for a, b in pairwise(levels)]
-    if covered < SNAP_COVER * total or not 1 < len(levels) <= 16 or min(gaps) <= 2 * SNAP_WINDOW:
-        return None, []
-    return levels, sorted(doubtful)
