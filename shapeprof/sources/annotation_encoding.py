@@ -55,7 +55,7 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
     if idle := [name for name, given in asked.items() if given]:
         text = f"{' and '.join(idle)} changes nothing here: annotations are drawn"
         table.issues.append(Issue("warning", "option-without-effect", text))
-    issues = [*table.issues, *_sample_findings(folder.root, found, source, options.max_pixels)]
+    issues = [*table.issues, *_sample_issues(folder.root, found, source, options.max_pixels)]
     return Encoding(
         kind="annotation",
         mapping=tuple(sorted(table.raw.items())),
@@ -171,7 +171,7 @@ def _rename(table: _Table, options: ReadOptions) -> None:
         table.issues.append(Issue("warning", "class-names-mismatch", text))
 
 
-def _sample_findings(root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int) -> list[Issue]:
+def _sample_issues(root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int) -> list[Issue]:
     """Issues found by drawing a sample: how far objects overlap, and whether there are crowd regions."""
     covered = shared = crowds = drawn_masks = 0
     failed: list[UnreadableMask] = []

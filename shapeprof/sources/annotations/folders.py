@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sources.class_files import NAME_FILES
-from shapeprof.sources.listing.files import may_be_raster_mask, other_findings
+from shapeprof.sources.listing.files import may_be_raster_mask, other_issues
 from shapeprof.sources.listing.images_among_masks import without_images
 from shapeprof.sources.maskset import AnnotationSet, MaskFolder
 from shapeprof.sources.names.name import parsed
@@ -140,9 +140,9 @@ def _folder(root: Path, files: list[str], found: AnnotationSet) -> MaskFolder:
     documents = set(found.documents)
     others = [path for path in files if path not in documents]
     images = {path for path in others if may_be_raster_mask(path)}
-    codes, findings = other_findings([path for path in others if path not in images])
+    codes, about_others = other_issues([path for path in others if path not in images])
     codes |= dict.fromkeys(images, "images-among-masks")
-    issues = [*found.issues, *findings]
+    issues = [*found.issues, *about_others]
     loose = sorted(images - found.images)
     if loose:
         text = (

@@ -1,4 +1,4 @@
-"""A file's bytes as stored values, whatever its format, before anyone says what they mean."""
+"""Decode a file of any format to its stored values, before their meaning is detected."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _LOGGERS = ("PIL", "tifffile", "nibabel.global")
 
 @contextmanager
 def decoding(path: str) -> Iterator[None]:
-    """Turn every error into an UnreadableMask of ``path``; let through no warning, nor what libraries log.
+    """Turn every exception into an UnreadableMask of ``path``; suppress warnings and log messages of libraries.
 
     Damaged files were seen to raise more than twenty kinds of errors in Pillow, tifffile, NumPy and nibabel, so that
     no list of them would hold.
@@ -45,7 +45,7 @@ def no_memory(path: str) -> UnreadableMask:
 
 
 def check_pixels(shape: tuple[int, ...], path: str, limit: int) -> None:
-    """Raise UnreadableMask when a file declares more values than ``limit``; ``shape``: of them, axis by axis."""
+    """Raise UnreadableMask when a file declares more values than ``limit``; ``shape``: values along each axis."""
     if math.prod(max(1, int(n)) for n in shape) > limit:
         raise too_large(path, f"{' x '.join(map(str, shape))} values", limit)
 

@@ -1,4 +1,4 @@
-"""The stored values of one file, before anyone says what they mean."""
+"""The stored values of one file, and their checks."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def from_channels(values: NDArray[Any], path: str, *, lossy: bool = False) -> Ra
 
 
 def _without_alpha(values: NDArray[Any], path: str) -> NDArray[Any]:
-    """(H, W, 3) colours, or (H, W) grey values, of four channels.
+    """Four channels without alpha: (H, W, 3) colours, or (H, W) grey values.
 
-    Alpha says nothing where it is equal everywhere. Where colours are, it is the mask. Transparent pixels that all
-    hold one colour are shown black; where colours are hidden below, or half shown, the mask is refused.
+    Alpha that is equal everywhere is dropped. If all colours are equal, alpha is the mask. Transparent pixels
+    that all hold one colour become black; if transparency hides several colours, or is partial, the mask is refused.
     """
     colours, alpha = np.ascontiguousarray(values[..., :3]), values[..., 3]
     if (alpha == alpha[0, 0]).all():

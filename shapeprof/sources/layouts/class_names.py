@@ -49,7 +49,7 @@ def parts_of(files: Iterable[str], *, asked: bool = False) -> Parts | None:
 
 
 def says_classes(folder: MaskFolder, parts: Parts) -> bool:
-    """Whether names that may be classes are meant so: often enough, and not for one thing shown twice."""
+    """Whether names that may be classes are classes: they occur often enough and do not show one thing twice."""
     if not 2 <= len(parts.names) <= MAX_CLASSES:
         return False
     if not parts.share_images:
@@ -147,7 +147,7 @@ def _endings(files: list[str]) -> Parts | None:
 
 
 def _folders(files: list[str], *, any_name: bool) -> Parts | None:
-    """The last folder of every file that is named neither for masks or images nor for a split."""
+    """The last folder of every file whose name is no word for masks, images, splits or versions."""
     names: dict[str, str] = {}
     images: dict[str, set[str]] = defaultdict(set)
     for path in files:

@@ -18,7 +18,7 @@ from .pages import unfolded
 
 
 def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOut:
-    """What each file holds, by the names and, where these leave it open, by what the files show.
+    """Decide what each file holds, from names and, where these do not suffice, from a sample of the files.
 
     Raises:
         UsageError: the layout that is asked for does not fit.
@@ -51,7 +51,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
+    """``folder`` with one name per mask that ``encoding`` reads, and the path by which each mask finds its image."""
     if encoding.pages == "stack":
         return unfolded(folder, encoding)
     if encoding.layout == "objects":

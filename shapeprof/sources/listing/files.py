@@ -22,7 +22,7 @@ _IMAGES_ONLY = frozenset({".jp2", ".ppm", ".avif", ".jfif"})  # images that may 
 
 
 class Listing(NamedTuple):
-    """What lies below a folder: relative paths, sorted."""
+    """Everything below a folder: relative paths, sorted."""
 
     files: list[str]
     hidden: list[str]  # hidden or system files and folders
@@ -93,7 +93,7 @@ def extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
-def other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
+def other_issues(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
     """(issue code of each file, issues) about files that are no images."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
@@ -134,7 +134,7 @@ def _kind_of_other(path: str) -> str:
     return "annotations" if suffix in _ANNOTATIONS else "unknown"
 
 
-def skipped_findings(listing: Listing) -> list[Issue]:
+def skipped_issues(listing: Listing) -> list[Issue]:
     """Issues about hidden files, broken links and folders that can't be listed."""
     _, hidden, broken, closed = listing
     found = []

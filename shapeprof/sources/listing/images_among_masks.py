@@ -15,7 +15,7 @@ _ENOUGH = 0.9  # chosen: the share of images that a suffix must explain before i
 
 
 def without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
-    """(masks, images, findings): set aside the images that lie among the masks."""
+    """(masks, images, issues): set aside the images that lie among the masks."""
     for split in (_by_folder, _by_words, _by_suffix):
         masks, images, how = split(files)
         if images:

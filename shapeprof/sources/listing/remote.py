@@ -62,7 +62,7 @@ def fetched(url: str, progress: Progress | None = None) -> Path:
 
 
 def _bring(url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Path, progress: Progress | None) -> None:
-    """Make ``place`` hold the wanted files: relative path to (path there, version)."""
+    """Fetch ``wanted`` (relative path to (remote path, version)) into ``place``, and remove what is not wanted."""
     manifest = place.parent / "manifest.json"
     known = _kept(manifest)
     for gone in set(known) - set(wanted):
@@ -99,7 +99,7 @@ def _kept(manifest: Path) -> dict[str, str]:
 
 
 def _relative(url: str, path: str, base: str) -> str:
-    """The path of a file below ``base``; refused when it would lead out of it."""
+    """The path of a file relative to ``base``; raise InputError when it would lead out of it."""
     start, whole = base.strip("/"), path.strip("/")
     relative = whole.removeprefix(start).strip("/") if start else whole
     relative = relative or PurePosixPath(whole).name

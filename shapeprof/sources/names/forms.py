@@ -35,7 +35,7 @@ class _Form:
 
 
 def one_form(files: list[str]) -> tuple[list[str], Issue | None]:
-    """The masks among ``files`` in one form each, and a finding when other forms were set aside.
+    """The masks among ``files`` in one form each, and an issue when other forms were set aside.
 
     A form is set aside when nearly all its files are there in a better one, under the same name.
     """

@@ -35,7 +35,7 @@ def draw_mask(root: Path, name: str, source: AnnotationSource, max_pixels: int) 
     unknown = sum(class_id is None for _, class_id in regions)
     if unknown:
         drawn.problems[UNKNOWN_CATEGORY] += unknown
-    return drawn, _findings(drawn, len(regions), name)
+    return drawn, _issues(drawn, len(regions), name)
 
 
 def mask_size(root: Path, name: str, source: AnnotationSource) -> tuple[int, int] | None:
@@ -98,7 +98,7 @@ def size_image(root: Path, name: str, source: AnnotationSource) -> str | None:
     return next((Path(os.path.relpath(image, root)).as_posix() for image in images), None)
 
 
-def _findings(drawn: Drawn, regions: int, name: str) -> tuple[Issue, ...]:
+def _issues(drawn: Drawn, regions: int, name: str) -> tuple[Issue, ...]:
     issues = []
     if drawn.problems:
         reasons = "; ".join(f"{why} ({n})" for why, n in sorted(drawn.problems.items()))

@@ -173,7 +173,7 @@ def _second_look(
     share = float(counts[strange].sum()) / values.size
     held = [int(raw) for raw in np.flatnonzero(counts)]
     if encoding.levels:
-        return labels, _soft_findings(dict(zip(held, counts[held].tolist(), strict=True)), encoding, path)
+        return labels, _soft_issues(dict(zip(held, counts[held].tolist(), strict=True)), encoding, path)
     if encoding.kind == "binary" and len(strange) == 1 and set(held) <= {0, *strange}:
         text = (
             f"its foreground is {strange[0]}, where the other masks have {encoding.mapping[-1][0]}; read as foreground"
@@ -182,7 +182,7 @@ def _second_look(
     seen = observe(path, Raster(values))
     if seen.is_soft and encoding.kind in ("binary", "grey-multiples"):
         snapped = _snapping(encoding)
-        found = _soft_findings(seen.pixels, snapped, path)
+        found = _soft_issues(seen.pixels, snapped, path)
         return np.asarray(cv2.LUT(values, _table(snapped).narrow)), found
     _refuse_photo(values, path)
     if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange != [255]):
@@ -201,8 +201,8 @@ def _snapping(encoding: Encoding) -> Encoding:
     return replace(encoding, mapping=mapping, levels=levels, ignored=(), soft_share=0.0)
 
 
-def _soft_findings(pixels: dict[int, int], encoding: Encoding, path: str) -> tuple[Issue, ...]:
-    """A finding about a mask with far more pixels between the levels than the set has; refuse it when they are many."""
+def _soft_issues(pixels: dict[int, int], encoding: Encoding, path: str) -> tuple[Issue, ...]:
+    """A warning about a mask with far more pixels between the levels than the set has; refuse it when they are many."""
     share = between_levels(pixels, encoding.levels)
     levels = first_few(map(str, encoding.levels))
     if share > MAX_SOFT:

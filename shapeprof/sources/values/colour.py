@@ -61,7 +61,7 @@ def decide_colour(seen: list[Observation], options: ReadOptions) -> Draft:
 
 
 def palettes_differ(seen: list[Observation]) -> Issue | None:
-    """A finding when one palette index stands for different colours in different files."""
+    """A warning when one palette index stands for different colours in different files."""
     colours: dict[int, dict[int, str]] = defaultdict(dict)  # index to colour to the first file
     for observation in seen:
         for index in observation.pixels if observation.storage == "palette" else ():

@@ -50,9 +50,9 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         clean = _exact(exact or [0], several=bool(ignored) and exact[-1:] < [MIN_SHADE])
         if clean.kind != "index":
             draft = clean
-            draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))
+            draft.issues.append(_stray_issue(seen, sorted(set(values) - set(common)), exact))
     draft.ignored = ignored
-    draft.issues += [*_lossy_findings(seen, draft), *_maybe_ids(seen, draft)]
+    draft.issues += [*_lossy_issues(seen, draft), *_maybe_ids(seen, draft)]
     draft.reasons += _ignored_reason(ignored, exact, options)
     return draft
 
@@ -134,7 +134,7 @@ def _without_strays(seen: list[Observation], values: list[int]) -> list[int]:
     return common if 1 < len(common) < len(values) else []
 
 
-def _stray_finding(seen: list[Observation], strays: list[int], common: list[int]) -> Issue:
+def _stray_issue(seen: list[Observation], strays: list[int], common: list[int]) -> Issue:
     files = [observation.path for observation in seen if set(strays) & set(observation.pixels)]
     text = (
         f"{len(strays)} values ({shown(strays)}) cover under {STRAY:.1%} of the pixels, in {len(files)} of {len(seen)} "
@@ -187,7 +187,7 @@ def _ignored_reason(ignored: set[int], exact: list[int], options: ReadOptions) -
     return []
 
 
-def _lossy_findings(seen: list[Observation], draft: Draft) -> list[Issue]:
+def _lossy_issues(seen: list[Observation], draft: Draft) -> list[Issue]:
     """A warning about ids in files of a format that changes values."""
     lossy = [observation.path for observation in seen if observation.lossy]
     if not lossy or draft.kind != "index" or len(draft.mapping) < 2:

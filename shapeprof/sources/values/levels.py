@@ -13,7 +13,7 @@ SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are 
 SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
 SNAP_RARE = 0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
 SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
-SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is named in the finding
+SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is named in the issue
 
 
 def between_levels(pixels: dict[int, int], levels: Sequence[int]) -> float:
