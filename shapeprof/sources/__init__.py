@@ -38,7 +38,7 @@ __all__ = [
 
 
 def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
-    """The encoding that the masks of ``folder`` share; see ``sources.detection``."""
+    """Detect the encoding that the masks of ``folder`` share; see ``sources.detection``."""
     from . import detection, reclass
 
     options = options or ReadOptions()
@@ -46,26 +46,26 @@ def detect(folder: MaskFolder, options: ReadOptions | None = None) -> Encoding:
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names of the masks that ``encoding`` reads; see ``sources.layouts.layout``."""
+    """``folder`` with one name per mask that ``encoding`` reads (folders of objects, pages); see ``layouts.layout``."""
     from .layouts import layout
 
     return layout.regrouped(folder, encoding)
 
 
 def masks_again(root: Path, arguments: dict[str, Any], encoding: Encoding) -> MaskFolder:
-    """The masks that an earlier scan read with ``arguments`` (as its profile has them), by the names it gave them."""
+    """Find the masks of an earlier scan again; ``arguments`` and ``encoding`` are those in its profile."""
     return regrouped(find_masks(root, ReadOptions.of_files(arguments)), encoding)
 
 
 def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
-    """The files on disk that each mask of ``folder`` is read from; see ``sources.files_behind``."""
+    """Map each mask of ``folder`` to the files that it is read from; see ``sources.files_behind``."""
     from . import files_behind
 
     return files_behind.stored_files(folder)
 
 
 def is_annotation_document(path: Path) -> bool:
-    """Whether a file looks like a COCO, VIA or LabelMe document; see ``sources.annotations``."""
+    """Whether a file looks like an annotation document, by its beginning; see ``sources.annotations``."""
     from .annotations import documents
 
     return documents.is_annotation_document(path)
@@ -74,7 +74,7 @@ def is_annotation_document(path: Path) -> bool:
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """One mask as a LabelMap and the findings about it; see ``sources.reading.masks``."""
+    """Read one mask as a LabelMap, with the issues found; see ``sources.reading.masks``."""
     from . import reclass
     from .reading import masks
 
@@ -83,7 +83,7 @@ def read_mask(
 
 
 def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """The mask of one image, of which ``relpaths`` may show a class each; see ``sources.reading.masks``."""
+    """Read the masks of one image, one per class, as one LabelMap; see ``sources.reading.masks``."""
     from . import reclass
     from .reading import masks
 
@@ -92,7 +92,7 @@ def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding)
 
 
 def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, ...]:
-    """Label maps that together show every class of every pixel of one image; see ``sources.reading.masks``."""
+    """Read one image as layers that keep every class of a pixel; see ``sources.reading.masks``."""
     from . import reclass
     from .reading import masks
 
@@ -103,7 +103,7 @@ def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding
 def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
-    """One mask as a RunMap and the findings about it; see ``sources.reading.runs``."""
+    """Read one mask as a RunMap, with the issues found; see ``sources.reading.runs``."""
     from . import reclass
     from .reading import runs
 

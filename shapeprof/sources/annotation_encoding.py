@@ -24,7 +24,7 @@ IGNORED_NAME = "__ignore__"  # LabelMe's name for what belongs to no class
 
 @dataclass
 class _Table:
-    """Classes as they are found."""
+    """The classes found so far."""
 
     names: list[str] = field(default_factory=lambda: ["background"])
     class_of: dict[str, int] = field(default_factory=dict)  # by category key
@@ -34,10 +34,10 @@ class _Table:
 
 
 def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) -> Encoding:
-    """The encoding of drawn masks. 0 is background; categories follow in the order of their ids, else names.
+    """The encoding of drawn masks: 0 is background, categories follow in the order of their ids or names.
 
-    Draws 64 masks, to tell how far objects overlap. Raises NothingMeasurable when none can be drawn, and
-    UsageError when an option names a category that there is not.
+    Draws 64 masks to see how far objects overlap. Raises NothingMeasurable when no mask can be drawn, and UsageError
+    when an option names a category that does not exist.
     """
     format_ = find_format(found.source.format)
     table = _table(found, folder, options)
@@ -56,7 +56,7 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
     if idle := [name for name, given in asked.items() if given]:
         text = f"{' and '.join(idle)} changes nothing here: annotations are drawn"
         table.issues.append(Issue("warning", "option-without-effect", text))
-    issues = [*table.issues, *_sample_findings(folder.root, found, source, options.max_pixels)]
+    issues = [*table.issues, *_sample_issues(folder.root, found, source, options.max_pixels)]
     return Encoding(
         kind="annotation",
         mapping=tuple(sorted(table.raw.items())),
@@ -122,7 +122,7 @@ def _table(found: AnnotationSet, folder: MaskFolder, options: ReadOptions) -> _T
 
 
 def _role(category: Category, options: ReadOptions) -> int | None:
-    """Background, ignored, or (None) a class."""
+    """0 for background, IGNORED_CATEGORY for ignored pixels, None for a class."""
     name = category.name.lower()
     if name == IGNORED_NAME or (category.id is not None and category.id in options.ignored):
         return IGNORED_CATEGORY
@@ -132,7 +132,7 @@ def _role(category: Category, options: ReadOptions) -> int | None:
 
 
 def _class_file(folder: MaskFolder, table: _Table) -> ClassNames | None:
-    """The names in ``data.yaml``, ``classes.txt`` or the like beside or above the documents."""
+    """Class names from ``data.yaml``, ``classes.txt`` or the like, beside or above the documents."""
     names, issues = names_beside(MaskFolder(folder.root, folder.stored))
     table.issues += issues
     if names is not None:
@@ -153,7 +153,7 @@ def _match_by_name(found: AnnotationSet, table: _Table) -> None:
 
 
 def _rename(table: _Table, options: ReadOptions) -> None:
-    """Take the names that the user gave, with or without one for the background."""
+    """Use the class names that the user gave, with or without one for the background."""
     names: tuple[str, ...] | None = options.classes
     if names is None and options.class_file is not None:
         given = read_class_file(options.class_file)
@@ -172,8 +172,8 @@ def _rename(table: _Table, options: ReadOptions) -> None:
         table.issues.append(Issue("warning", "class-names-mismatch", text))
 
 
-def _sample_findings(root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int) -> list[Issue]:
-    """What is told of the set from some masks: how far objects overlap, and whether there are crowds."""
+def _sample_issues(root: Path, found: AnnotationSet, source: AnnotationSource, max_pixels: int) -> list[Issue]:
+    """Issues found by drawing a sample: how far objects overlap, and whether there are crowd regions."""
     covered = shared = crowds = drawn_masks = 0
     failed: list[UnreadableMask] = []
     for name in sample_order(found.names)[:SAMPLE]:

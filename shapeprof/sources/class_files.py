@@ -66,10 +66,10 @@ _EXPECTED = (
 
 
 def names_beside(folder: MaskFolder) -> tuple[ClassNames | None, list[Issue]]:
-    """The names in a file in or above the folder, and a finding where others like it differ.
+    """Class names from a file in or above the folder, and a warning where other such files differ.
 
     Raises:
-        InputError: the file holds none.
+        InputError: there is no class name in the file.
     """
     path, others = _class_file(folder)
     if path is None:
@@ -84,7 +84,7 @@ def names_beside(folder: MaskFolder) -> tuple[ClassNames | None, list[Issue]]:
 
 
 def _class_file(folder: MaskFolder) -> tuple[Path | None, list[Path]]:
-    """(the file that names the classes, further ones of another content)."""
+    """(the first file that names classes or None, files of the same name with other content)."""
     places = sorted({PurePosixPath(path).parent.as_posix() for path in folder.files})[:64]
     # Every folder between the masks and the root may hold the file: root/train, root, and two above.
     inside = {folder.root / part for place in places for part in _ancestry(place)}

@@ -8,7 +8,9 @@ from shapeprof.errors import NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sampling import sample_order
 
+from .annotation_encoding import encoding_of
 from .encoding import Encoding, ReadOptions
+from .layouts.laid_out import LaidOut
 from .layouts.layout import decide_layout
 from .layouts.pages import PagesFound, class_pages, decide_pages
 from .layouts.panoptic import panoptic_encoding
@@ -33,21 +35,16 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     relative path. Raises NothingMeasurable when none can be read as a mask.
     """
     if folder.annotations is not None:
-        from .annotation_encoding import encoding_of
-
         return encoding_of(folder, folder.annotations, options)
     refuse_unread(folder)
     if options.layout == "objects":
         options = replace(options, instances=None)  # files are instances then, not their values
     found = decide_pages(folder, options)
     seen = _look(folder, found, options.max_pixels)
-    issues: list[Issue] = list(found.issues)
     usable = [observation for observation in seen if not observation.is_photo]
-    photos = [observation for observation in seen if observation.is_photo]
+    issues = [*found.issues, *_photo_issues([observation for observation in seen if observation.is_photo])]
     if not usable:
-        raise NothingMeasurable(f"{folder.root}: {_photo_message(photos)}")
-    if photos:
-        issues.append(Issue("warning", "looks-like-photo", _photo_message(photos)))
+        raise NothingMeasurable(f"{folder.root}: {issues[-1].message}")
     if panoptic := panoptic_encoding(folder, usable, options):
         return panoptic
     draft, equal = _decide(usable, options, folder.root.resolve().name)
@@ -59,12 +56,7 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
         options = invert(draft, options)
     elif draft.kind == "binary" and options.background == "auto":
         draft.issues += inverted_polarity(folder, usable, draft, found.pages, options.max_pixels)
-    if found.classes:
-        laid = class_pages(found, options)
-        draft.kind, draft.step = "binary", None
-        draft.mapping = {raw: int(raw != 0) for raw in {0, *draft.mapping}}
-    else:
-        laid = decide_layout(folder, draft.kind, options)
+    laid = _laid_out(folder, draft, found, options)
     draft.reasons += laid.reasons
     table = laid.classes or assign_roles(draft, folder, options)
     return Encoding(
@@ -89,8 +81,17 @@ def detect(folder: MaskFolder, options: ReadOptions) -> Encoding:
     )
 
 
+def _laid_out(folder: MaskFolder, draft: Draft, found: PagesFound, options: ReadOptions) -> LaidOut:
+    """What a file holds. Pages that are classes make the draft binary."""
+    if not found.classes:
+        return decide_layout(folder, draft.kind, options)
+    draft.kind, draft.step = "binary", None
+    draft.mapping = {raw: int(raw != 0) for raw in {0, *draft.mapping}}
+    return class_pages(found, options)
+
+
 def _look(folder: MaskFolder, found: PagesFound, limit: int) -> list[Observation]:
-    """The sample. Files in it that can't be read are reported when all files are read."""
+    """Look at a sample of the masks. Unreadable ones are skipped: they are reported when all files are read."""
     order = (sample_order(folder.files) if found.sample is None else found.sample)[:MAX_TRIED]
 
     def enough(seen: list[Observation]) -> bool:
@@ -105,13 +106,15 @@ def _look(folder: MaskFolder, found: PagesFound, limit: int) -> list[Observation
     return seen
 
 
-def _photo_message(photos: list[Observation]) -> str:
+def _photo_issues(photos: list[Observation]) -> list[Issue]:
+    """One warning that lists files which look like photographs; [] if there are none."""
+    if not photos:
+        return []
     names = first_few(f"{photo.path} ({photo.distinct} values)" for photo in photos)
     looks = "1 file looks like a photograph" if len(photos) == 1 else f"{len(photos)} files look like photographs"
-    return (
-        f"{looks}, not a mask: {names}; expected few values in areas. "
-        "Give the folder of the masks, or move photographs out of it"
-    )
+    text = f"{looks}, not a mask: {names}; expected few values in areas. "
+    fix = "Give the folder of the masks, or move photographs out of it"
+    return [Issue("warning", "looks-like-photo", text + fix)]
 
 
 def _decide(seen: list[Observation], options: ReadOptions, folder_name: str) -> tuple[Draft, bool]:

@@ -14,7 +14,7 @@ from shapeprof.options import FILES, MEASURING, VALUES, class_names, finding, op
 
 from .maskset import AnnotationSource
 
-ODD = -2  # in place of a class id: of a raw value that the encoding does not know
+ODD = -2  # in place of a class id, for a raw value that the encoding does not know
 Layout = Literal["files", "objects", "class-folders", "class-endings", "class-pages", "panoptic"]
 Kind = Literal["index", "binary", "grey-multiples", "palette", "colour", "instance", "annotation"]
 # What the pages (planes, slices, arrays) of a file are: masks of their own, or classes of one mask.
@@ -28,7 +28,7 @@ _reading = partial(option, measures=False, recorded=True)
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the user said about the masks; everything else is detected."""
+    """What the user says about the masks; the rest is detected."""
 
     classes: tuple[str, ...] | None = _reading(
         None,
@@ -58,7 +58,7 @@ class ReadOptions:
     )
     annotations: bool | None = _reading(
         None,
-        "Draw COCO, VIA, LabelMe or YOLO annotations even where there are masks.",
+        "Draw annotations even where there are masks.",
         panel=FILES,
         shown="where there are no masks",
         finds=True,
@@ -97,7 +97,7 @@ class ReadOptions:
 
     @classmethod
     def of_files(cls, arguments: dict[str, Any]) -> ReadOptions:
-        """Options that find the mask files of a profile again, from its recorded ``arguments``."""
+        """Options that choose the same mask files as the ``arguments`` recorded in a profile."""
         return finding(cls, arguments)
 
 
@@ -132,7 +132,7 @@ class Encoding:
 
     @property
     def classes_may_overlap(self) -> bool:
-        """Whether a pixel may have several classes: each has masks of its own, or they are drawn."""
+        """Whether a pixel may have several classes: classes have separate files, or are drawn from annotations."""
         return self.drawing is not None or bool(self.part_ids)
 
     def __hash__(self) -> int:
@@ -156,7 +156,7 @@ class Encoding:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Encoding:
-        """The encoding that ``to_dict`` wrote; fields that it did not know yet keep their defaults."""
+        """The encoding that ``to_dict`` wrote; missing fields get their defaults."""
         fields = _with(tuple, data)
         fields["classes"] = ClassTable(**fields["classes"])
         fields["issues"] = tuple(Issue(**issue) for issue in fields["issues"])
@@ -177,7 +177,7 @@ def hex_colour(packed: int) -> str:
 
 
 def _with(kind: type[list[Any]] | type[tuple[Any, ...]], value: Any) -> Any:
-    """``value`` with its sequences, at any depth, as lists or as tuples."""
+    """Copy of ``value`` with every list and tuple in it, at any depth, converted to ``kind``."""
     if isinstance(value, dict):
         return {key: _with(kind, item) for key, item in value.items()}
     return kind(_with(kind, item) for item in value) if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""What a folder of masks would be read as, and why, without measuring it."""
+"""How a folder of masks would be read, and why, without measuring it."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class InputReport:
-    """Everything that was concluded about a folder before any mask is measured."""
+    """How the masks of a folder would be read."""
 
     root: Path
     folder: MaskFolder
-    encoding: Encoding | None  # None: it could not be told
-    problem: Exception | None  # why it could not
+    encoding: Encoding | None  # None: detection failed
+    problem: Exception | None  # why detection failed
     readings: tuple[Reading, ...]
 
     @property
@@ -55,7 +55,7 @@ class InputReport:
 
 
 def explain_input(root: Path, options: ReadOptions | None = None, limit: int | None = SHOWN) -> InputReport:
-    """What the masks below ``root`` would be read as.
+    """How the masks below ``root`` would be read.
 
     ``limit``: how many masks are looked at one by one, in order of their names; None: all.
 

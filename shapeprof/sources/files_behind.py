@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from .annotations.documents import resolve
 from .annotations.format import find_format
-from .annotations.resolve import resolve
 from .formats.members import split_name
 from .maskset import MaskFolder
 
@@ -14,7 +14,7 @@ def stored_files(folder: MaskFolder) -> dict[str, tuple[str, ...]]:
     """Map each mask to the files it is read from: its own, a multi-page file it shares, or all files of its folder.
 
     A drawn mask has the document that holds it (in a set of documents with many images each, all of them), and its
-    image where only the image's header tells the size.
+    image where only the image's header has the size.
     """
     if folder.annotations is not None:
         return _documents(folder)

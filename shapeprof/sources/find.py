@@ -1,4 +1,4 @@
-"""The masks of a folder, a list or an annotation document, with a finding for everything else that lies there."""
+"""The masks of a folder, a list or an annotation document, with an issue about everything else that lies there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .annotations.folders import annotated_file, annotated_folder
 from .annotations.format import annotation_titles
 from .encoding import ReadOptions
 from .formats.format import array_suffixes, titles
-from .listing.files import extensions, list_files, may_be_raster_mask, other_findings, skipped_findings
+from .listing.files import extensions, list_files, may_be_raster_mask, other_issues, skipped_issues
 from .listing.images_among_masks import in_named_folders, without_images
 from .listing.lists import is_list, listed_masks
 from .maskset import MaskFolder
@@ -25,7 +25,7 @@ from .wording import first_few
 
 
 def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
-    """List the masks below ``root``, or those that the text file or COCO or VIA document ``root`` lists.
+    """List the masks below ``root``, or in the text file or annotation document ``root``.
 
     ``options``: ``pattern`` says which files are masks, ``annotations`` whether they are drawn.
 
@@ -46,7 +46,7 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
         raise NothingMeasurable(
             f"{root}: the folder is empty; expected mask images ({titles()}) in it or in its sub-folders"
         )
-    skips = skipped_findings(listing)
+    skips = skipped_issues(listing)
     images = [path for path in files if may_be_raster_mask(path)]
     candidates = sorted(images + _array_masks(files, images))
     draw = False if options.pattern and options.annotations is None else options.annotations
@@ -64,18 +64,18 @@ def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:
     chosen = _by_pattern(candidates, root, options.pattern) if options.pattern else _by_names(candidates)
     masks, left_alone, found = chosen
     beside = dict.fromkeys(look.beside, "annotations-beside-masks")
-    codes, findings = other_findings([path for path in others if path not in beside])
+    codes, about_others = other_issues([path for path in others if path not in beside])
     left_alone |= beside | codes
     apart = tuple(sorted(left_alone))
-    issues = (*found, *look.issues, *findings, *skips)
+    issues = (*found, *look.issues, *about_others, *skips)
     why = tuple(left_alone[path] for path in apart)
     return MaskFolder(root, tuple(masks), issues, apart, len(apart) + unlisted, why=why)
 
 
 def _array_masks(files: list[str], rasters: list[str]) -> list[str]:
-    """The files of arrays that are masks: those that a folder or a word of their name calls so.
+    """The array files that are masks: those whose folder or name says so.
 
-    Where none is called so, all are, unless there are images: arrays beside these may be features.
+    If no name says so, all array files are masks, unless there are images: arrays beside images may be features.
     """
     arrays = [path for path in files if path.lower().endswith(array_suffixes())]
     named = [path for path in arrays if _is_called_mask(path)]
@@ -89,7 +89,7 @@ def _is_called_mask(path: str) -> bool:
 
 
 def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], dict[str, str], list[Issue]]:
-    """(masks, code of the finding by path of the others, findings) as the user's glob says."""
+    """(masks, issue code of each other file, issues) by the user's glob."""
     masks = [path for path in files if fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)]
     if not masks:
         raise InputError(
@@ -102,7 +102,7 @@ def _by_pattern(files: list[str], root: Path, pattern: str) -> tuple[list[str], 
 
 
 def _by_names(files: list[str]) -> tuple[list[str], dict[str, str], list[Issue]]:
-    """The same without a pattern: images, and further forms of the same masks, are set aside."""
+    """(masks, issue code of each other file, issues) by names: images and other forms of the masks are set aside."""
     chosen, issue = one_form(files)
     inside, beside = in_named_folders(chosen)
     masks, images, issues = without_images(inside)

@@ -59,7 +59,7 @@ class MaskFolder:
     others: tuple[str, ...] = field(default=(), repr=False)  # every file that is no mask; same form
     skipped: int = 0  # number of others, hidden or system entries and broken links
     stored: tuple[str, ...] = field(default=(), repr=False)  # files behind the names, sorted; default: ``files``
-    why: tuple[str, ...] = field(default=(), repr=False)  # code of the finding about each of ``others``
+    why: tuple[str, ...] = field(default=(), repr=False)  # code of the issue about each of ``others``
     image_names: tuple[str, ...] = field(
         default=(), repr=False
     )  # path by which a mask finds its image; default: ``files``

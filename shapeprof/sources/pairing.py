@@ -1,4 +1,4 @@
-"""Which image belongs to which mask: by names, and only where that is certain."""
+"""Pair masks with images by name, and only where the match is certain."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """The certain pairs, and everything that is in none."""
+    """The certain pairs, and the masks and images without a partner."""
 
     pairs: tuple[Pair, ...]
     issues: tuple[Issue, ...] = ()
@@ -69,7 +69,7 @@ def pair(
         pairs, mismatched, more = _same_size(pairs, masks, images_root)
         issues += more
     pairs = [_placed(item, group) for item in pairs]
-    issues += _group_findings(pairs, group_pattern)
+    issues += _group_issues(pairs, group_pattern)
     return Pairing(
         tuple(pairs), tuple(issues), str(names), tuple(alone), tuple(left), tuple(ambiguous), tuple(mismatched)
     )
@@ -145,7 +145,7 @@ def _loose_ends(ambiguous: list[tuple[str, tuple[str, ...]]], alone: list[str], 
 
 
 def _same_size(pairs: list[Pair], masks: MaskFolder, images_root: Path) -> tuple[list[Pair], list[Pair], list[Issue]]:
-    """(pairs of one size, pairs that differ, findings)."""
+    """(pairs of one size, pairs that differ, issues)."""
     good, bad, texts, broken = [], [], [], []
     for item in pairs:
         stored = masks.first_below(item.mask) or item.mask
@@ -174,7 +174,7 @@ def _same_size(pairs: list[Pair], masks: MaskFolder, images_root: Path) -> tuple
 
 
 def _mask_size(masks: MaskFolder, name: str) -> tuple[int, int] | None:
-    """(width, height) of a mask; None when that can't be known."""
+    """(width, height) of a mask; None when it can't be found out."""
     if masks.annotations is None:
         return _size(masks.root / name)
     from .reading.annotated import mask_size
@@ -190,7 +190,7 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 
 def _placed(item: Pair, group: re.Pattern[str] | None) -> Pair:
-    """``item`` with its split and its group."""
+    """``item`` with its split and group filled in."""
     splits = {_split(item.mask), _split(item.image)} - {None}
     split = splits.pop() if len(splits) == 1 else None
     return replace(item, split=split, group=group_of(item.mask, group))
@@ -205,7 +205,7 @@ def _split(path: str) -> str | None:
     return None
 
 
-def _group_findings(pairs: list[Pair], pattern: str | None) -> list[Issue]:
+def _group_issues(pairs: list[Pair], pattern: str | None) -> list[Issue]:
     missing = [item.mask for item in pairs if pattern is not None and item.group is None]
     if not missing:
         return []

@@ -1,4 +1,4 @@
-"""Classes left out and classes taken together, as the user asked (``--exclude-class``, ``--merge-classes``).
+"""Leave classes out and merge classes as the user asks (``--exclude-class``, ``--merge-classes``).
 
 An encoding keeps the classes that the masks hold; ``Encoding.new_ids`` says what becomes of each after reading.
 """
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def reclassed(encoding: Encoding, options: ReadOptions) -> Encoding:
-    """The encoding with its classes left out and taken together as asked.
+    """The encoding without the excluded classes and with the merged ones.
 
-    A class that is left out becomes background, or ignored where no class is background. Classes taken together
-    have the place of the first of them. Raises UsageError for names that are not there.
+    A class that is left out becomes background, or ignored where no class is background. A merged class
+    has the place of its first member. Raises UsageError for names that are not there.
     """
     if not options.exclude and not options.merge:
         return encoding
@@ -86,7 +86,7 @@ def reclassed_runs(run_map: RunMap, encoding: Encoding) -> RunMap:
 
 
 def reclassed_labels(label_map: LabelMap, encoding: Encoding) -> LabelMap:
-    """The same of a label map."""
+    """A label map with the classes that ``reclassed`` decided."""
     import numpy as np
 
     labels = label_map.labels
@@ -100,7 +100,7 @@ def reclassed_labels(label_map: LabelMap, encoding: Encoding) -> LabelMap:
 
 
 def _new_ids(ids: NDArray[np.int32], encoding: Encoding) -> NDArray[np.int32]:
-    """Ids beyond the table move down with it; ignored pixels stay ignored."""
+    """New class ids; ids beyond the table shift down as the table shrinks, and ignored pixels stay ignored."""
     import numpy as np
 
     beyond = len(encoding.new_ids) - len(encoding.classes.names)

@@ -51,7 +51,7 @@ def _encode(labels, instances, use_instances, ignored):  # type: ignore[no-untyp
 
 @kernel
 def merged_runs(row, start, value, ids):  # type: ignore[no-untyped-def]
-    """Runs of a row that have become equal joined: row, start, value, ids (without any if there were none)."""
+    """Join neighbouring runs that have become equal: (row, start, value, ids); ``ids`` stays empty if it is empty."""
     new_row = np.empty_like(row)
     new_start, new_value, new_ids = np.empty_like(start), np.empty_like(value), np.empty_like(ids)
     n = 0

@@ -1,4 +1,4 @@
-"""What files are read as, told without measuring them; and names that try to do harm."""
+"""What files are read as, explained without measuring them; and names that try to do harm."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def inverted(root: Path, files: int = 5) -> None:
         save(root / f"{i}.png", np.where(disc(20, at=(40 + i, 50)) > 0, 0, 255))
 
 
-def test_inverted_polarity_is_found_and_mended(tmp_path: Path) -> None:
+def test_inverted_polarity_is_found_and_corrected(tmp_path: Path) -> None:
     inverted(tmp_path)
     _, encoding = look(tmp_path)
     assert "inverted-masks" in codes(encoding.issues)

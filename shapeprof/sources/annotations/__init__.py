@@ -1,7 +1,6 @@
-"""Annotations drawn as masks: COCO, YOLO segmentation, LabelMe and VIA.
+"""Annotation documents: found in a folder, parsed, and the names of the masks that can be drawn from them.
 
-``find`` finds documents and names their masks, ``classes`` numbers their categories, ``read`` draws
-one mask. A mask is named after the image that it belongs to, relative to the root.
-
-Importing this loads nothing else: ``sources.encoding`` needs ``source`` alone, without numpy.
+A mask is named after the image that it belongs to, relative to the root. ``format`` says how a format is added;
+``sources.reading.annotated`` draws a mask, ``sources.annotation_encoding`` numbers the classes. Importing this room
+loads no numpy.
 """

@@ -60,7 +60,7 @@ def parse(content: Content) -> Document:
 
 
 def _add_images(document: Document, images: list[Any], source: str) -> dict[str, Record]:
-    """Records by image id."""
+    """Add a record per image; return the records by image id."""
     by_id: dict[str, Record] = {}
     unnamed, twice = [], []
     for number, item in enumerate(images):
@@ -96,13 +96,13 @@ def _add_categories(document: Document, categories: list[Any], used: Counter[str
 
 
 def _id(value: Any) -> str:
-    """An id as text, so that 1, 1.0 and "1" are one; "" for none."""
+    """An id as text, so that 1, 1.0 and "1" are equal; "" if it is missing."""
     number = number_of(value)
     return str(int(number)) if number.is_integer() and not isinstance(value, int) else text_of(value)
 
 
 def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
-    """The objects of an image; the category of one whose id is unknown is ""."""
+    """The objects of an image; their category is "" where its id is unknown."""
     key_of = document.key_of
     return [_region(item, key_of.get(_id(item.get("category_id")), "")) for item in record.regions]
 
@@ -149,7 +149,7 @@ def _run_length(found: dict[str, Any]) -> RunLength:
 
 
 def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
-    """The categories but Roboflow's own: id 0, used by nothing, whose name is the others' super-category."""
+    """All categories except the one that Roboflow adds: id 0, unused, named like the super-category of the others."""
     result = ClassList([])
     parents = {category.parent for category in found.categories if category.id != 0}
     used: Counter[str] = Counter()

@@ -1,12 +1,16 @@
-"""One file to a Document, whatever its format; parsed once per process as long as it does not change."""
+"""Parse a document whatever its format, once per process while it does not change; find the one that holds a mask."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from shapeprof.sources.maskset import AnnotationSource
 
 from .format import AnnotationFormat, Content, all_formats, find_format
 from .model import BelongsToMasks, Document, NotThisFormat
+from .places import join, parent
 
 HEAD = 4096  # bytes of a file by which its format is recognised
 CACHED = 64  # documents kept per process: there are few of those that hold many images
@@ -33,7 +37,7 @@ def is_annotation_document(path: Path) -> bool:
 
 
 def recognise(path: Path) -> tuple[AnnotationFormat, Document]:
-    """A document and its format; raise NotThisFormat with the reasons why it is of none."""
+    """Parse a document and find its format; raise NotThisFormat with the reason of each format that was tried."""
     return _recognised(path, *_state(path))
 
 
@@ -49,7 +53,7 @@ def load(path: Path, format_: str) -> Document:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """Size and time of the last change: a changed file is another one to the caches."""
+    """Size and time of the last change: part of the cache keys, so that a changed file is parsed again."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -80,3 +84,47 @@ def _content(path: Path) -> Content:
         return Content(path.name, path.read_bytes())
     except OSError as error:
         raise NotThisFormat(f"the system does not allow reading it ({error.strerror})") from None
+
+
+def resolve(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:
+    """(document relative to ``root``, file name of the record in it, "" for its only one); None for no mask."""
+    return _by_folder(root, name, source) if find_format(source.format).per_image else _by_record(root, name, source)
+
+
+def _by_folder(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:
+    folder, file = parent(name), PurePosixPath(name).stem + find_format(source.format).suffixes[0]
+    for where in (*(where for where, place in source.places if place == folder), folder):
+        if os.path.isfile(root / join(where, file)):  # noqa: PTH113 - no error for a name that no system takes
+            return join(where, file), ""
+    return None
+
+
+def _by_record(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:
+    for _ in range(2):  # anew if a document has changed since the index was made
+        found = _index(root, source.format, source.places).get(name)
+        if found and _holds(root, source.format, *found):
+            return found
+        _index.cache_clear()
+    return None
+
+
+def _holds(root: Path, format_: str, document: str, file_name: str) -> bool:
+    try:
+        return load(root / document, format_).find(file_name) is not None
+    except NotThisFormat:
+        return False
+
+
+@lru_cache(maxsize=4)
+def _index(root: Path, format_: str, places: tuple[tuple[str, str], ...]) -> dict[str, tuple[str, str]]:
+    """Map each mask name to (document, file name in it); the first document wins where several hold a name."""
+    index: dict[str, tuple[str, str]] = {}
+    for document, place in places:
+        try:
+            parsed = load(root / document, format_)
+        except NotThisFormat:
+            continue
+        for base, file_name in (*((n, n) for n in parsed.records), *parsed.by_base.items()):
+            if file_name:
+                index.setdefault(join(place, base), (document, file_name))
+    return index

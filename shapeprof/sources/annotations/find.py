@@ -13,17 +13,16 @@ from shapeprof.sources.listing.files import may_be_raster_mask
 from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
 from shapeprof.sources.wording import first_few
 
-from .documents import guesses, is_annotation_document, load, recognise
+from .documents import guesses, is_annotation_document, load, recognise, resolve
 from .format import AnnotationFormat, all_formats, find_format
 from .model import BelongsToMasks, Document, NotThisFormat, left_out
 from .places import Images, image_beside, join, parent
-from .resolve import resolve
 
 _TRIED = 16  # chosen: files of a folder that are looked at for one that proves them documents
 
 
 def find_annotations(root: Path, files: list[str], *, listed: bool = True) -> tuple[AnnotationSet | None, list[str]]:
-    """(the masks that documents among ``files`` hold, why others are no documents).
+    """(the annotation set among ``files`` or None, reasons why other files could not be read).
 
     ``listed``: whether ``files`` is all that lies below ``root``. Of several formats the one with the most
     masks is taken.
@@ -48,15 +47,15 @@ def find_annotations(root: Path, files: list[str], *, listed: bool = True) -> tu
 
 
 def refusals(refused: list[str]) -> list[Issue]:
-    """The finding about files that look like annotations and are none."""
+    """One warning that lists files which look like annotations and can't be parsed; [] if there are no such files."""
     if not refused:
         return []
-    text = f"{len(refused)} files look like annotations but are none that is read: {first_few(refused)}"
+    text = f"{len(refused)} files look like annotations but can't be read as such: {first_few(refused)}"
     return [Issue("warning", "annotations-refused", text)]
 
 
 def looks_like_annotations(path: Path) -> bool:
-    """Whether a file looks like annotations of any kind that is read."""
+    """Whether a file looks like an annotation document of any format."""
     return is_annotation_document(path) or any(_proves(format_, path) for format_ in all_formats())
 
 
@@ -64,7 +63,7 @@ Documents = dict[str, Document | str]  # by path; text: why it can't be read
 
 
 def _recognised(root: Path, files: list[str], refused: list[str]) -> dict[str, Documents]:
-    """Documents, by format, that are recognised by how they begin; adds to ``refused`` those that look so and fail."""
+    """Documents recognised by their beginning, by format; those that can't be parsed are added to ``refused``."""
     found: dict[str, Documents] = defaultdict(dict)
     damaged: list[tuple[str, list[AnnotationFormat], str]] = []
     for path in files:
@@ -90,7 +89,7 @@ def _recognised(root: Path, files: list[str], refused: list[str]) -> dict[str, D
 
 
 def _proven(root: Path, files: list[str]) -> dict[str, Documents]:
-    """Documents, by format, of formats without a mark: all files of folders in which one proves it."""
+    """Documents of formats without marks, by format: every file of a folder in which one file proves the format."""
     found: dict[str, Documents] = {}
     for format_ in all_formats():
         folders: dict[str, list[str]] = defaultdict(list)
@@ -122,7 +121,7 @@ def _tried(format_: AnnotationFormat, path: Path) -> Document | str:
 
 
 def _gathered(root: Path, images: Images, format_: str, documents: Documents) -> AnnotationSet:
-    """The masks of some documents of one format."""
+    """The annotation set of the documents of one format."""
     named = _named_by_document if find_format(format_).per_image else _named_by_record
     claims, places = named(root, images, format_, documents)
     source = AnnotationSource(format_, tuple(places), ())
@@ -157,7 +156,7 @@ Claims = list[tuple[str, tuple[str, str]]]  # (name, what ``resolve`` is to find
 def _named_by_record(
     root: Path, images: Images, format_: str, documents: Documents
 ) -> tuple[Claims, list[tuple[str, str]]]:
-    """Names of the masks in documents that hold many, and the folders of their images."""
+    """Claims and image folders for documents that hold many images."""
     claims: Claims = []
     places: list[tuple[str, str]] = []
     for path, document in documents.items():
@@ -172,14 +171,14 @@ def _named_by_record(
 
 
 def _place(image: str, name: str) -> str:
-    """The folder below which a document's ``name`` is ``image``; its own when only the last part agrees."""
+    """The folder that a document's ``name`` is relative to; the folder of ``image`` when only the last part agrees."""
     return image[: -len(name)].rstrip("/") if image == name or image.endswith("/" + name) else parent(image)
 
 
 def _named_by_document(
     root: Path, images: Images, format_: str, documents: Documents
 ) -> tuple[Claims, list[tuple[str, str]]]:
-    """Names of the masks that have a document each, and the folders where images lie elsewhere.
+    """Claims and image folders for formats with a document per image.
 
     A name has the stem of its document, whatever image the document names.
     """

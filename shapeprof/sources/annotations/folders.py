@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sources.class_files import NAME_FILES
-from shapeprof.sources.listing.files import may_be_raster_mask, other_findings
+from shapeprof.sources.listing.files import may_be_raster_mask, other_issues
 from shapeprof.sources.listing.images_among_masks import without_images
 from shapeprof.sources.maskset import AnnotationSet, MaskFolder
 from shapeprof.sources.names.name import parsed
@@ -28,7 +28,7 @@ def annotated_file(path: Path) -> MaskFolder | None:
     """The masks in one annotation document; None when the file does not look like one.
 
     Raises:
-        InputError: it looks like one and is none.
+        InputError: it looks like a document and can't be read.
     """
     if not is_annotation_document(path):
         return None
@@ -41,12 +41,12 @@ def annotated_file(path: Path) -> MaskFolder | None:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at the annotations in a folder came to."""
+    """The decision between image files and annotations."""
 
     drawn: MaskFolder | None = None  # the masks that are to be drawn; None: the image files are the masks
     beside: tuple[str, ...] = ()  # documents beside masks, which are not read
-    issues: tuple[Issue, ...] = ()  # what is said of these and of the next
-    refused: tuple[str, ...] = ()  # files that look like documents and are none, with the reasons
+    issues: tuple[Issue, ...] = ()  # about ``beside`` and ``refused``
+    refused: tuple[str, ...] = ()  # files that look like documents and can't be read, with the reasons
 
 
 def annotated_folder(root: Path, files: list[str], rasters: list[str], asked: bool | None) -> Look:
@@ -58,7 +58,7 @@ def annotated_folder(root: Path, files: list[str], rasters: list[str], asked: bo
     that lie with them.
 
     Raises:
-        NothingMeasurable: asked to draw annotations where there are none.
+        NothingMeasurable: ``asked``, and there are no annotations.
     """
     documents = [path for path in files if _may_be_document(path)]
     if asked is False or (not documents and not asked):
@@ -84,7 +84,7 @@ def _may_be_document(path: str) -> bool:
 
 
 def _are_masks(root: Path, rasters: list[str]) -> bool:
-    """Whether image files are masks by their names alone: no document needs to be opened."""
+    """Whether names alone show that the image files are masks, so that no document needs to be opened."""
     name = root.resolve().name
     if rasters and is_mask_folder(name) and name.lower() not in _OF_DOCUMENTS:
         return True
@@ -93,7 +93,7 @@ def _are_masks(root: Path, rasters: list[str]) -> bool:
 
 
 def _masks_left(rasters: list[str], found: AnnotationSet) -> list[str]:
-    """The image files that are masks when documents name the others as images."""
+    """The image files that are no images of the documents, so that they must be masks."""
     stems = {_stem(path) for path in found.images}
     folders = {PurePosixPath(path).parent for path in found.images}
     masks = []
@@ -116,7 +116,7 @@ def _stem(path: str) -> str:
 
 
 def _beside_masks(root: Path, documents: list[str]) -> list[str]:
-    """The documents that are not read because there are masks: of each folder all, by the first few."""
+    """The documents beside masks; the first few files of a folder stand for the others with their suffix."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in documents:
         pure = PurePosixPath(path)
@@ -140,9 +140,9 @@ def _folder(root: Path, files: list[str], found: AnnotationSet) -> MaskFolder:
     documents = set(found.documents)
     others = [path for path in files if path not in documents]
     images = {path for path in others if may_be_raster_mask(path)}
-    codes, findings = other_findings([path for path in others if path not in images])
+    codes, about_others = other_issues([path for path in others if path not in images])
     codes |= dict.fromkeys(images, "images-among-masks")
-    issues = [*found.issues, *findings]
+    issues = [*found.issues, *about_others]
     loose = sorted(images - found.images)
     if loose:
         text = (

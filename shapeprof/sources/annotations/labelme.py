@@ -55,7 +55,7 @@ def parse(content: Content) -> Document:
 
 
 def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
-    """The objects of an image: shapes of one label and one ``group_id`` are one."""
+    """The objects of an image; shapes with equal label and ``group_id`` are one object."""
     found: list[Region] = []
     groups: dict[tuple[str, str], int] = {}  # (label, group) to the place in ``found``
     for item in record.regions:
@@ -74,7 +74,7 @@ def regions(record: Record, document: Document, source: AnnotationSource, size: 
 
 
 def _united(first: Region, second: Region) -> Region | None:
-    """One region of two; None where that takes other shapes than polygons."""
+    """The union of two polygon regions; None for other shapes."""
     if isinstance(first.shape, Polygon) and isinstance(second.shape, Polygon):
         return Region(first.category, Polygon((*first.shape.rings, *second.shape.rings)))
     return None
@@ -99,7 +99,7 @@ def _shape(fields: dict[str, Any]) -> Shape:
 
 
 def _two(corners: list[Any]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Two points; raise BadShape."""
+    """Exactly two points; raise BadShape otherwise."""
     if len(corners) != 2 or not all(isinstance(corner, list) and len(corner) == 2 for corner in corners):
         raise BadShape(TOO_FEW if len(corners) < 2 else NO_SHAPE)
     (x0, y0), (x1, y1) = ((number_of(x), number_of(y)) for x, y in corners)
@@ -109,7 +109,7 @@ def _two(corners: list[Any]) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def _bitmap(fields: dict[str, Any], top: float, left: float) -> Bitmap:
-    """A PNG in base64, to be laid at a corner."""
+    """A PNG in base64 whose first pixel lies at (top, left)."""
     from shapeprof.sources.formats.decode import decode
 
     try:

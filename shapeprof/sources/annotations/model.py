@@ -24,11 +24,11 @@ UNKNOWN_CATEGORY, BAD_RLE, BAD_BITMAP = "an unknown category", "a damaged RLE", 
 
 
 class NotThisFormat(Exception):
-    """A document that is not of the format it was taken for; the message says what was missing."""
+    """A file is no document of the format; the message says what is missing."""
 
 
 class BelongsToMasks(NotThisFormat):
-    """A document about masks that are files."""
+    """A document that describes mask files, so the masks are to be read instead."""
 
 
 class BadShape(Exception):
@@ -103,7 +103,7 @@ class Document:
     by_base: dict[str, str] = field(default_factory=dict)  # last part of a file name that is unique: the file name
 
     def add(self, record: Record) -> bool:
-        """Keep a record unless there is one of its name."""
+        """Add a record; False, and nothing added, when the document has one of that file name."""
         if record.file_name in self.records:
             return False
         self.records[record.file_name] = record
@@ -112,7 +112,7 @@ class Document:
         return True
 
     def find(self, rest: str) -> Record | None:
-        """The record of that file name, or of that last part of one."""
+        """The record with that file name, or whose file name ends in it; None if it is not unique."""
         return self.records.get(rest) or self.records.get(self.by_base.get(rest, ""))
 
 

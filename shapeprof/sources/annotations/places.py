@@ -16,7 +16,7 @@ _LEVELS = 3  # chosen: folders upwards from a document in which images/ is looke
 
 
 def join(folder: str, name: str) -> str:
-    """A relative path of parts that may be empty."""
+    """``folder/name``, or ``name`` when the folder is ""."""
     return f"{folder}/{name}" if folder else name
 
 
@@ -41,7 +41,7 @@ def image_folders(folder: str) -> list[str]:
 
 
 class Images:
-    """The image files below a root, to find those that documents name. Folders of masks hold none."""
+    """The image files below a root, to find those that documents name; files in folders of masks don't count."""
 
     def __init__(self, root: Path, files: Iterable[str] | None) -> None:
         """``files``: all below ``root``; None: they were not listed, and the disk is asked."""

@@ -67,7 +67,7 @@ def parse(content: Content) -> Document:
 
 
 def attribute_of(categories: tuple[Category, ...]) -> str:
-    """The region attribute that most regions have; ``parent`` of a category is its attribute here."""
+    """The attribute that most regions have (``Category.parent`` holds the attribute here)."""
     counted: Counter[str] = Counter()
     for category in categories:
         counted[category.parent] += category.used
@@ -87,7 +87,7 @@ def _listed(found: Any) -> list[Any]:
 
 
 def _attributes(region: Any) -> list[tuple[str, str]]:
-    """(attribute, value) of a region; a checkbox with one tick counts as its value."""
+    """(attribute, value) pairs of a region; a checkbox group with one tick has that value."""
     found = region.get("region_attributes") if isinstance(region, dict) else None
     if not isinstance(found, dict):
         return []
@@ -144,7 +144,7 @@ def _numbers(fields: dict[str, Any], *names: str) -> list[float]:
 
 
 def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
-    """The values of one attribute; regions without it are of the only class, or of one of their own."""
+    """One class per value of the main attribute; regions without it join the only class, or get a class "object"."""
     attribute = attribute_of(found.categories)
     result = ClassList([category for category in found.categories if category.parent == attribute])
     own = list(result.categories)
@@ -158,7 +158,7 @@ def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
         result.categories.append(Category("", name))
         if own:
             text = (
-                f"{unnamed} of {found.regions} objects have no attribute '{attribute}': they are taken to be "
+                f"{unnamed} of {found.regions} objects have no attribute '{attribute}': they count as "
                 f"'{name}'. Name them in the annotations if they are something else"
             )
             result.issues.append(Issue("warning", "objects-without-class", text))

@@ -33,7 +33,7 @@ def _is_class(text: str) -> bool:
 
 
 def _looks_right(line: list[str]) -> bool:
-    """Whether a line is an outline (or a box) in numbers that are shares."""
+    """Whether a line is a class number and an outline or box in fractions of the image size."""
     if not _is_class(line[0]) or len(line) < 1 + _BOX:
         return False
     try:
@@ -44,7 +44,7 @@ def _looks_right(line: list[str]) -> bool:
 
 
 def has_outline(document: Document) -> bool:
-    """Whether a line is an outline, not only a box."""
+    """Whether at least one line is an outline rather than a box."""
     lines = (line for record in document.records.values() for line in record.regions)
     return any(_looks_right(line) and len(line) > _POINTS for line in lines)
 
@@ -68,7 +68,7 @@ def _region(line: list[str], size: tuple[int, int]) -> Region:
 
 
 def classes(found: AnnotationSet, names: ClassNames | None) -> ClassList:
-    """Every number up to the largest that is used or named."""
+    """One class for every number up to the largest that is used or named."""
     given = {} if names is None else names.by_value or dict(enumerate(names.ordered))
     used = [category.id for category in found.categories if category.id is not None]
     numbers = range(max([*used, *given], default=-1) + 1)

@@ -1,4 +1,4 @@
-"""A file's bytes as stored values, whatever its format, before anyone says what they mean."""
+"""Decode a file of any format to its stored values, before their meaning is detected."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _not_an_image(data: bytes, path: str) -> UnreadableMask:
 
 
 def _joined(planes: list[Raster], path: str, pages: Pages) -> Raster:
-    """Planes of one class each as one map: the number of the plane (from 1 where "exclusive", 0 where none is set)."""
+    """Join planes of one class each: values are plane numbers ("exclusive": from 1, and 0 where no plane is set)."""
     first = planes[0].values
     if any(plane.values.shape != first.shape or plane.is_colour for plane in planes):
         raise UnreadableMask(path, "does-not-fit", "its planes differ in size or have colours; export it again")

@@ -1,4 +1,4 @@
-"""How the decoding libraries are called: they say nothing, and whatever they raise is a finding about the file."""
+"""Run a decoder silently; turn any exception into UnreadableMask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOGGERS = ("PIL", "tifffile", "nibabel.global")
 
 @contextmanager
 def decoding(path: str) -> Iterator[None]:
-    """Turn every error into an UnreadableMask of ``path``; let through no warning, nor what libraries log.
+    """Turn every exception into an UnreadableMask of ``path``; suppress warnings and log messages of libraries.
 
     Damaged files were seen to raise more than twenty kinds of errors in Pillow, tifffile, NumPy and nibabel, so that
     no list of them would hold.
@@ -39,19 +39,19 @@ def decoding(path: str) -> Iterator[None]:
 
 
 def no_memory(path: str) -> UnreadableMask:
-    """What is said of a mask for which memory does not suffice."""
+    """The error about a mask that does not fit into memory."""
     text = "reading it takes more memory than there is; split it into tiles, or use fewer --workers"
     return UnreadableMask(path, "too-large", text)
 
 
 def check_pixels(shape: tuple[int, ...], path: str, limit: int) -> None:
-    """Raise UnreadableMask when a file declares more values than ``limit``; ``shape``: of them, axis by axis."""
+    """Raise UnreadableMask when a file declares more values than ``limit``; ``shape``: values along each axis."""
     if math.prod(max(1, int(n)) for n in shape) > limit:
         raise too_large(path, f"{' x '.join(map(str, shape))} values", limit)
 
 
 def too_large(path: str, seen: str, limit: int) -> UnreadableMask:
-    """What is said of a file that declares more than the limit of pixels."""
+    """The error about a file that declares more than ``limit`` pixels."""
     fix = "split it into tiles, or raise the limit (--max-pixels)"
     text = f"it declares {seen}, more than the limit of {limit:,}; {fix}"
     return UnreadableMask(path, "too-large", text)

@@ -1,7 +1,7 @@
-"""The chunks of a PNG file: enough to prove it whole, and to decode it without surprises.
+"""PNG files: their chunks are checked, then OpenCV decodes the pixels.
 
 ``cv2`` expands palettes to colours and prints complaints about side chunks on stderr. Both are
-avoided by what it is handed: ``stripped`` keeps the image alone and declares palette indices grey.
+avoided by the data that it gets: ``stripped`` keeps the image alone and declares palette indices grey.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The row filters of PNG predict a pixel from its left, upper and upper left neigh
 zero, runs go on: so filters are undone from run to run, which takes a fraction of the time of a decode. The
 compressed stream is inflated in pieces of some rows, so that a mask of any size takes little memory.
 
-What is read here is exactly what the pixel decoder reads. A file with anything odd about it is left to that
-decoder, which says what is wrong: here it is enough to notice.
+What is read here is exactly what the pixel decoder reads. Any unusual file is left to that decoder, which says
+what is wrong with it.
 
 The loops are written out in few kernels: helpers that take arrays cost reference counts in them.
 """
@@ -66,7 +66,7 @@ class RasterRuns:
 
 
 def decode_png_runs(data: bytes, path: str, limit: int = MAX_PIXELS) -> RasterRuns | None:
-    """The runs of a PNG file; None when the pixel decoder is to say what the file holds, or what is wrong.
+    """The runs of a PNG file; None when the pixel decoder must read it, or report what is wrong with it.
 
     Raises UnreadableMask when a chunk is cut short or damaged. Reads grey and palette PNGs of every depth and
     8-bit RGB, without interlacing.

@@ -1,4 +1,4 @@
-"""The stored values of one file, before anyone says what they mean."""
+"""The stored values of one file, and their checks."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def from_channels(values: NDArray[Any], path: str, *, lossy: bool = False) -> Ra
 
 
 def _without_alpha(values: NDArray[Any], path: str) -> NDArray[Any]:
-    """(H, W, 3) colours, or (H, W) grey values, of four channels.
+    """Four channels without alpha: (H, W, 3) colours, or (H, W) grey values.
 
-    Alpha says nothing where it is equal everywhere. Where colours are, it is the mask. Transparent pixels that all
-    hold one colour are shown black; where colours are hidden below, or half shown, the mask is refused.
+    Alpha that is equal everywhere is dropped. If all colours are equal, alpha is the mask. Transparent pixels
+    that all hold one colour become black; if transparency hides several colours, or is partial, the mask is refused.
     """
     colours, alpha = np.ascontiguousarray(values[..., :3]), values[..., 3]
     if (alpha == alpha[0, 0]).all():
@@ -129,12 +129,11 @@ def check_size(width: int, height: int, path: str, limit: int) -> None:
 
 def _whole_numbers(values: NDArray[Any], path: str) -> NDArray[Any]:
     """Integers of 32 bits or floating-point values as uint16 (or uint32) ids."""
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high < 2**32) or (values.dtype.kind == "f" and (values % 1).any()):
-        raise UnreadableMask(
-            path,
-            "wrong-type",
-            f"its {values.dtype} values run from {low:g} to {high:g}; class ids are whole numbers from 0: "
-            "export it as 8- or 16-bit index PNG",
-        )
-    return values.astype(np.uint16 if high <= 65535 else np.uint32)
+    seen = f"its values are of type {values.dtype}"
+    if values.dtype.kind in "uif":
+        low, high = float(values.min()), float(values.max())
+        if low >= 0 and high < 2**32 and (values.dtype.kind != "f" or not (values % 1).any()):
+            return values.astype(np.uint16 if high <= 65535 else np.uint32)
+        seen = f"its {values.dtype} values run from {low:g} to {high:g}"
+    text = f"{seen}; class ids are whole numbers from 0: export it as 8- or 16-bit index PNG"
+    raise UnreadableMask(path, "wrong-type", text)

@@ -58,7 +58,7 @@ def _to_page(image: Any, data: bytes, path: str, member: str, limit: int) -> Non
 def page_names(data: bytes, path: str, limit: int) -> tuple[str, ...]:
     """The numbers of a TIFF file's pages, from 0; ("",) where it has one page of one plane. Raises UnreadableMask.
 
-    Pages that are declared as smaller copies of others, or as their transparency, are none.
+    Pages that are declared as smaller copies of others, or as their transparency, don't count.
     """
     from PIL import UnidentifiedImageError
 

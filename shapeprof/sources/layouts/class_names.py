@@ -1,4 +1,4 @@
-"""Classes told by names: a binary mask's folder, or the ending of its name, says what it shows."""
+"""Classes from names: the folder of a binary mask, or the ending of its name, is the class of its foreground."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AFTER_NUMBER = re.compile(rf"(.*\d)[{SEPARATORS}]+([^\W\d_].*)")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What tells the class of every file."""
+    """The folder or ending of every file that may be its class."""
 
     layout: Layout
     names: dict[str, str]  # class name by folder or ending
@@ -42,14 +42,14 @@ class Parts:
 def parts_of(files: Iterable[str], *, asked: bool = False) -> Parts | None:
     """The folders or endings that may be classes, by the names alone; None when they can't be.
 
-    ``asked``: that names tell classes is sure, so a folder's may be any.
+    ``asked``: the user says that names are classes, so a folder may have any name.
     """
     files = list(files)
     return _endings(files) or _folders(files, any_name=asked)
 
 
 def says_classes(folder: MaskFolder, parts: Parts) -> bool:
-    """Whether names that may be classes are meant so: often enough, and not for one thing shown twice."""
+    """Whether names that may be classes are classes: they occur often enough and do not show one thing twice."""
     if not 2 <= len(parts.names) <= MAX_CLASSES:
         return False
     if not parts.share_images:
@@ -61,7 +61,7 @@ def says_classes(folder: MaskFolder, parts: Parts) -> bool:
 
 
 def part_of(path: str, layout: Layout, known: Iterable[str]) -> str | None:
-    """The folder (the last known one) or the ending (the longest known one) that tells the class of a file."""
+    """The class part of a path: its last folder among ``known``, or its longest ending among them; else None."""
     pure = PurePosixPath(path)
     known = set(known)
     if layout == "class-folders":
@@ -70,7 +70,7 @@ def part_of(path: str, layout: Layout, known: Iterable[str]) -> str | None:
 
 
 def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
-    """The path of a file without what tells its class: what it has in common with the others of its image."""
+    """The path without its class part: equal for all masks of one image."""
     pure = PurePosixPath(path)
     part = part_of(path, layout, known)
     if part is None:
@@ -86,7 +86,7 @@ def without_part(path: str, layout: Layout, known: Iterable[str]) -> str:
 
 
 def class_id_of(path: str, layout: Layout, part_ids: tuple[tuple[str, int], ...]) -> int:
-    """The class id of a file's foreground; raise UnreadableMask when its name tells none."""
+    """The class id of a file's foreground; raise UnreadableMask when its name holds no class."""
     ids = dict(part_ids)
     if layout == "class-pages":
         member = split_name(path)[1]
@@ -147,7 +147,7 @@ def _endings(files: list[str]) -> Parts | None:
 
 
 def _folders(files: list[str], *, any_name: bool) -> Parts | None:
-    """The last folder of every file that is named neither for masks or images nor for a split."""
+    """The last folder of every file whose name is no word for masks, images, splits or versions."""
     names: dict[str, str] = {}
     images: dict[str, set[str]] = defaultdict(set)
     for path in files:

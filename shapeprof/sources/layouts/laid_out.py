@@ -11,10 +11,10 @@ from shapeprof.sources.encoding import Layout
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """What a file of the set holds, and which class where names tell it."""
+    """What a file of the set holds, and the classes where names are classes."""
 
     layout: Layout = "files"
     part_ids: tuple[tuple[str, int], ...] = ()
-    classes: ClassTable | None = None  # where names tell classes
+    classes: ClassTable | None = None  # where names are classes
     reasons: tuple[str, ...] = ()
     issues: tuple[Issue, ...] = ()

@@ -18,7 +18,7 @@ from .pages import unfolded
 
 
 def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOut:
-    """What each file holds, by the names and, where these leave it open, by what the files show.
+    """Decide what each file holds, from names and, where these do not suffice, from a sample of the files.
 
     Raises:
         UsageError: the layout that is asked for does not fit.
@@ -33,7 +33,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
         return _by_class(parts, options)
     if asked == "classes":
         raise UsageError(
-            "--layout classes: neither folders nor the endings of names tell one class from another "
+            "--layout classes: neither folders nor the endings of names distinguish classes "
             f"({first_few(folder.files)}); expected masks/cat/001.png or 001_cat.png"
         )
     if asked == "objects" and not object_folders(folder):
@@ -51,7 +51,7 @@ def decide_layout(folder: MaskFolder, kind: str, options: ReadOptions) -> LaidOu
 
 
 def regrouped(folder: MaskFolder, encoding: Encoding) -> MaskFolder:
-    """``folder`` with the names that ``encoding`` reads, and what they pair with images by."""
+    """``folder`` with one name per mask that ``encoding`` reads, and the path by which each mask finds its image."""
     if encoding.pages == "stack":
         return unfolded(folder, encoding)
     if encoding.layout == "objects":
@@ -86,7 +86,7 @@ def _by_class(parts: Parts, options: ReadOptions) -> LaidOut:
         else ""
     )
     text = (
-        f"the {where} tells the class of a mask ({first_few(found, 6)}), so each file is a mask of its own{shared} "
+        f"the {where} is the class of a mask ({first_few(found, 6)}), so each file is a mask of its own{shared} "
         "(--layout files says that they are no classes)"
     )
     issue = Issue("info", "class-from-name", text)

@@ -1,4 +1,4 @@
-"""One object per file, in a folder per image: found, and merged into one instance mask per folder."""
+"""Recognise folders that are one image each, with one object per file."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def object_folders(folder: MaskFolder) -> dict[str, list[str]]:
 
 
 def holds_objects(folder: MaskFolder) -> float:
-    """How sure it is that folders hold binary masks of one object each, from 0; from ``SURE`` on it is taken so.
+    """Evidence (0: none) that each folder is one image with one object per file; accepted from ``SURE``.
 
-    0 unless there are several folders, most of several files and not named as parts of a data set, and in three
-    quarters of those looked at every file is of one size, none is empty, nearly each is one piece, and their
-    foregrounds exclude each other. Then it is the number of pairs of files that would overlap if they lay anywhere:
-    two spots of the shares p and q of a mask meet with a probability of about (sqrt(p) + sqrt(q))^2.
+    0 unless there are several folders, most with several files and not named as parts of a data set. In three quarters
+    of the folders looked at, the files must have one size, hold one piece each and exclude each other. Then the
+    evidence is the number of pairs of files expected to overlap if objects lay anywhere: two spots that cover the
+    shares p and q of a mask meet with a probability of about (sqrt(p) + sqrt(q))^2.
     """
     groups = object_folders(folder)
     several = {name: files for name, files in groups.items() if len(files) > 1}
@@ -61,7 +61,7 @@ def _says_part(name: str) -> bool:
 
 
 def _expected_meetings(folder: MaskFolder, files: list[str]) -> float | None:
-    """Pairs of ``files`` that would overlap by chance; None when they do, or are no single objects."""
+    """Number of pairs of ``files`` expected to overlap by chance; None if they do overlap or are not single objects."""
     import numpy as np
 
     from shapeprof.sources.formats.decode import decode
@@ -99,7 +99,7 @@ def _is_one_piece(mask: NDArray[np.bool_]) -> bool:
 
 
 def merged_folder(folder: MaskFolder) -> MaskFolder:
-    """``folder`` with a name for each folder of objects; files in no folder keep theirs.
+    """``folder`` with one mask per folder of objects; files outside of such folders stay masks.
 
     The folder ``a/masks`` belongs to the image ``a``.
     """

@@ -38,7 +38,7 @@ Planes = list[NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class PagesFound:
-    """A conclusion about the files with several planes."""
+    """How files with several planes are read."""
 
     pages: Pages = ""
     sample: tuple[str, ...] | None = None  # names to look at in place of files
@@ -48,7 +48,7 @@ class PagesFound:
 
 
 def decide_pages(folder: MaskFolder, options: ReadOptions) -> PagesFound:
-    """What the planes of a file are, by the first 8 files (in the order of a sample) that may hold several.
+    """Decide what the planes of a file are, from the first 8 files of a sample that may hold several.
 
     Raises:
         UsageError: classes are asked for, and files hold different planes.
@@ -123,7 +123,7 @@ def _members(folder: MaskFolder, path: str, limit: int) -> tuple[str, ...]:
 
 
 def _asked_or_found(folder: MaskFolder, several: dict[str, tuple[str, ...]], options: ReadOptions) -> tuple[str, str]:
-    """("stack", "classes", "one-hot" or "exclusive"; why)."""
+    """("stack", "classes", "one-hot" or "exclusive", and why)."""
     if options.pages == "stack":
         return "stack", "as asked"
     if all(path.lower().endswith(slice_suffixes()) for path in several) and options.pages == "auto":
@@ -147,7 +147,7 @@ def _asked_or_found(folder: MaskFolder, several: dict[str, tuple[str, ...]], opt
 
 
 def _relation(files: list[Planes], *, asked: bool) -> tuple[str, str]:
-    """How the binary planes of each file relate.
+    """How the binary planes of each file relate, and why.
 
     One-hot: exactly one is set in every pixel of every file. Classes otherwise only where several files agree, and
     neighbouring planes are not alike, as those of a stack are: exclusive ones, or up to 8 that overlap.
@@ -174,7 +174,7 @@ def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _binary_planes(folder: MaskFolder, path: str, names: Iterable[str], limit: int) -> Planes | None:
-    """The planes of a file as true and false; None when they are not of one size and binary."""
+    """The planes of a file as boolean arrays; None unless all are binary and of one size."""
     planes: Planes = []
     for member in names:
         name = member_name(path, member)

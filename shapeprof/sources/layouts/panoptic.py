@@ -1,6 +1,6 @@
 """Panoptic masks as COCO stores them: a colour is a segment's id, R + 256 G + 65536 B; a JSON file has its category.
 
-Id 0 is unlabelled. Segments of a crowd are ignored, as they are no single object.
+Id 0 is unlabelled. Crowd segments are ignored, as they are not single objects.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CROWD = -1  # in place of a category's id
 
 @dataclass(frozen=True)
 class Segments:
-    """What a panoptic JSON file says."""
+    """The segments in a panoptic JSON file."""
 
     names: dict[int, str]  # category id to name, of the categories that a segment has
     by_file: dict[str, NDArray[np.int64]]  # mask file to (N, 2) segment ids, sorted, and category ids or CROWD
@@ -110,7 +110,7 @@ def _load(document: Path, _modified: int) -> Segments:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{document}: its segments can't be read ({type(error).__name__}: {error}); expected COCO's panoptic form: "
-            "'categories' with id and name, 'annotations' with file_name and segments_info. Mend it or move it away"
+            "'categories' with id and name, 'annotations' with file_name and segments_info. Correct it or move it away"
         ) from None
     used.discard(CROWD)
     return Segments({category: names.get(category, f"category {category}") for category in used}, by_file)

@@ -1,1 +1,1 @@
-"""Which files of a folder are masks, what lies beside them, and which image belongs to which."""
+"""The files of a folder, a list or a URL, and the images among the masks."""

@@ -1,4 +1,4 @@
-"""Every file below a folder, and what is said of those that are no masks."""
+"""Every file below a folder, and the issues about files that are no masks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IMAGES_ONLY = frozenset({".jp2", ".ppm", ".avif", ".jfif"})  # images that may 
 
 
 class Listing(NamedTuple):
-    """What lies below a folder: relative paths, sorted."""
+    """Everything below a folder: relative paths, sorted."""
 
     files: list[str]
     hidden: list[str]  # hidden or system files and folders
@@ -93,8 +93,8 @@ def extensions(paths: Iterable[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
 
 
-def other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
-    """(code of the finding by path, findings) about files that are no images."""
+def other_issues(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
+    """(issue code of each file, issues) about files that are no images."""
     groups: dict[str, list[str]] = defaultdict(list)
     for path in others:
         groups[_kind_of_other(path)].append(path)
@@ -117,11 +117,11 @@ def other_findings(others: list[str]) -> tuple[dict[str, str], list[Issue]]:
     }
     found: list[Issue] = []
     codes: dict[str, str] = {}
-    for key, (severity, code, what, mend) in texts.items():
+    for key, (severity, code, what, fix) in texts.items():
         codes |= dict.fromkeys(groups.get(key, ()), code)
         if paths := groups.get(key):
             message = f"files that {what}: {first_few(paths)} ({extensions(paths)})"
-            found.append(Issue(severity, code, f"{message}. {mend}" if mend else message))
+            found.append(Issue(severity, code, f"{message}. {fix}" if fix else message))
     return codes, found
 
 
@@ -134,8 +134,8 @@ def _kind_of_other(path: str) -> str:
     return "annotations" if suffix in _ANNOTATIONS else "unknown"
 
 
-def skipped_findings(listing: Listing) -> list[Issue]:
-    """What is said of hidden files, broken links and folders that can't be listed."""
+def skipped_issues(listing: Listing) -> list[Issue]:
+    """Issues about hidden files, broken links and folders that can't be listed."""
     _, hidden, broken, closed = listing
     found = []
     if hidden:
@@ -147,6 +147,8 @@ def skipped_findings(listing: Listing) -> list[Issue]:
         text = f"{len(broken)} links lead nowhere: {first_few(broken)}. Restore their targets or remove them"
         found.append(Issue("warning", "broken-links", text))
     if closed:
-        text = f"{len(closed)} folders can't be listed: {first_few(closed)}. What they hold is not measured; mend that"
+        text = (
+            f"{len(closed)} folders can't be listed and are not measured: {first_few(closed)}. Check their permissions"
+        )
         found.append(Issue("error", "folders-not-read", text))
     return found

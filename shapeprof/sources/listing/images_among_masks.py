@@ -1,4 +1,4 @@
-"""Images that lie among the masks: told by folders, by words, or by the extension, and set aside."""
+"""Set aside the images that lie among the masks, recognised by folder, word or extension."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ENOUGH = 0.9  # chosen: the share of images that a suffix must explain before i
 
 
 def without_images(files: list[str]) -> tuple[list[str], list[str], list[Issue]]:
-    """(masks, images, findings): set aside the images that lie among the masks."""
+    """(masks, images, issues): set aside the images that lie among the masks."""
     for split in (_by_folder, _by_words, _by_suffix):
         masks, images, how = split(files)
         if images:
             message = (
-                f"{len(images)} of {len(files)} image files are taken to be the images of the masks and not "
-                f"read as masks: {how} ({first_few(images)}). If they are masks, put them in a folder of their own, or "
+                f"{len(images)} of {len(files)} image files are the images of the masks and not read "
+                f"as masks: {how} ({first_few(images)}). If they are masks, put them in a folder of their own, or "
                 "say --pattern GLOB"
             )
             return masks, images, [Issue("info", "images-among-masks", message)]
@@ -40,7 +40,7 @@ def in_named_folders(files: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
-    """Tell images from masks by folders named so: ``images/`` beside ``masks/``."""
+    """Separate images from masks by folders: ``images/`` beside ``masks/``."""
     masks = [path for path in files if parsed(path).lies_in(is_mask_folder)]
     images = [path for path in files if parsed(path).lies_in(is_image_folder)]
     if not masks or not images or set(masks) & set(images) or len(masks) + len(images) != len(files):
@@ -49,13 +49,17 @@ def _by_folder(files: list[str]) -> tuple[list[str], list[str], str]:
 
 
 def _by_words(files: list[str]) -> tuple[list[str], list[str], str]:
-    """Tell images from masks by words in names: ``a_sat.jpg`` beside ``a_mask.png``."""
+    """Separate images from masks by words in names: ``a_sat.jpg`` beside ``a_mask.png``."""
     masks, images = images_by_words(files)
-    return (masks, images, "a word tells the masks, and each has an image of its name") if images else (files, [], "")
+    return (
+        (masks, images, "a word in their names marks the masks, and each has an image of its name")
+        if images
+        else (files, [], "")
+    )
 
 
 def _by_suffix(files: list[str]) -> tuple[list[str], list[str], str]:
-    """Tell images from masks by stems: ``a.jpg`` beside ``a_mask.png`` (or ``a.png``)."""
+    """Separate images from masks by stems: ``a.jpg`` beside ``a_mask.png`` (or ``a.png``)."""
     jpegs = [path for path in files if parsed(path).suffix in _JPEG]
     exact = [path for path in files if parsed(path).suffix not in _JPEG]
     if jpegs and exact:

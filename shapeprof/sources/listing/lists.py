@@ -22,7 +22,7 @@ def listed_masks(path: Path) -> MaskFolder:
     """The masks that a text file lists.
 
     A line is a path, absolute or relative to the list's folder; of two columns (image, mask) the
-    last is taken. Empty lines and those that begin with ``#`` are none. A path that is not there stays
+    last is taken. Empty lines and lines that begin with ``#`` are skipped. A path that is not there stays
     among the masks, so that it is counted when it can't be read.
 
     Raises:
@@ -49,10 +49,10 @@ def listed_masks(path: Path) -> MaskFolder:
     names = [Path(os.path.relpath(entry, root)).as_posix() for entry in found]
     files = tuple(sorted(set(names)))
     present = tuple(name for name in files if _is_file(str(root / name)))
-    return MaskFolder(root, files, tuple(_findings(path, names, files, present)), stored=present)
+    return MaskFolder(root, files, tuple(_issues(path, names, files, present)), stored=present)
 
 
-def _findings(path: Path, names: list[str], files: tuple[str, ...], present: tuple[str, ...]) -> list[Issue]:
+def _issues(path: Path, names: list[str], files: tuple[str, ...], present: tuple[str, ...]) -> list[Issue]:
     issues = [Issue("info", "listed", f"the masks are the {len(files)} files that {path.name} lists")]
     if len(names) > len(files):
         twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 10_000 else []
@@ -69,7 +69,7 @@ def _findings(path: Path, names: list[str], files: tuple[str, ...], present: tup
 
 
 def _entry(base: Path, line: str) -> str:
-    """The absolute path that a line means."""
+    """The absolute path that a line stands for."""
     for text in (line, line.replace("\\", "/"), line.split()[-1]):
         path = os.path.normpath(base / text)
         if _is_file(path):
@@ -78,7 +78,7 @@ def _entry(base: Path, line: str) -> str:
 
 
 def _is_file(path: str) -> bool:
-    """Whether a file is there; no for what no file system takes, such as a name of 4,000 characters."""
+    """Whether a file exists; False also for names that no file system accepts, such as one of 4,000 characters."""
     try:
         return os.path.isfile(path)  # noqa: PTH113
     except (OSError, ValueError):

@@ -60,7 +60,7 @@ def fetched(url: str, progress: Progress | None = None) -> Path:
 
 
 def _bring(url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Path, progress: Progress | None) -> None:
-    """Make ``place`` hold the wanted files: relative path to (path there, version)."""
+    """Fetch ``wanted`` (relative path to (remote path, version)) into ``place``, and remove what is not wanted."""
     manifest = place.parent / "manifest.json"
     known = _kept(manifest)
     for gone in set(known) - set(wanted):
@@ -88,7 +88,7 @@ def _bring(url: str, system: Any, wanted: dict[str, tuple[str, str]], place: Pat
 
 
 def _kept(manifest: Path) -> dict[str, str]:
-    """The versions of the files that were fetched; none when that can't be read."""
+    """The version of each file fetched so far; {} when the manifest can't be read."""
     try:
         kept = json.loads(manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -97,7 +97,7 @@ def _kept(manifest: Path) -> dict[str, str]:
 
 
 def _relative(url: str, path: str, base: str) -> str:
-    """The path of a file below ``base``; refused when it would lead out of it."""
+    """The path of a file relative to ``base``; raise InputError when it would lead out of it."""
     start, whole = base.strip("/"), path.strip("/")
     relative = whole.removeprefix(start).strip("/") if start else whole
     relative = relative or PurePosixPath(whole).name
@@ -108,7 +108,7 @@ def _relative(url: str, path: str, base: str) -> str:
 
 
 def _version(info: dict[str, Any]) -> str:
-    """What changes when a file does, as far as its file system tells."""
+    """A text that changes when the file does: its size, and its checksum or time if the file system has one."""
     return f"{info.get('size')} {next((str(info[key]) for key in _VERSIONS if info.get(key) is not None), '')}"
 
 

@@ -17,7 +17,7 @@ Key = tuple[str, str]  # (folder, bare stem)
 
 @dataclass(frozen=True, slots=True)
 class Affixes:
-    """What to take off either stem, and whether folders count."""
+    """The prefix and suffix to remove from mask and image stems, and whether folders must agree."""
 
     mask_prefix: str = ""
     mask_suffix: str = ""
@@ -26,11 +26,11 @@ class Affixes:
     by_folder: bool = True  # a mask and its image lie in the same relative folder
 
     def mask_key(self, path: str) -> Key | None:
-        """What a mask is matched by; None when it does not carry the affixes."""
+        """The key of a mask: (folder, stem without affixes); None when it does not have the affixes."""
         return _key(path, self.mask_prefix, self.mask_suffix, self.by_folder)
 
     def image_key(self, path: str) -> Key | None:
-        """What an image is matched by; None when it does not carry the affixes."""
+        """The key of an image: (folder, stem without affixes); None when it does not have the affixes."""
         return _key(path, self.image_prefix, self.image_suffix, self.by_folder)
 
     @property
@@ -53,8 +53,8 @@ class Affixes:
 def learn_affixes(masks: list[str], images: list[str]) -> Affixes:
     """The affixes that give the most one-to-one matches; the fewest characters among equals.
 
-    Folders are left out of account only when the names without them match more than half of
-    what could match, and names with them do not: equal names in different folders are common.
+    Folders are ignored only when that matches more than half of what could match and comparing them does not: equal
+    names in different folders are common.
     """
     found = _candidates(_stems(masks), _stems(images))
     for by_folder in (True, False):

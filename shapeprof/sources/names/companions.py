@@ -1,4 +1,4 @@
-"""Images among the masks, told by a word in their names: ``1_sat.jpg`` beside ``1_mask.png``."""
+"""Images among the masks, recognised by words in names: ``1_sat.jpg`` beside ``1_mask.png``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ Role = Literal["mask", "image", "neither"]
 
 
 def images_by_words(files: list[str]) -> tuple[list[str], list[str]]:
-    """(masks, images) where the names of masks, or of their folders, hold a word for masks and others do not.
+    """(masks, images), separated by words for masks in the names of files or folders; ([], []) if that fails.
 
-    Nearly every mask must have an image of its name but for such words and those of splits. ``([], [])`` where
-    that is not so.
+    Apart from such words and those for splits, nearly every mask must have the name of an image.
     """
     found = {path: _role(path) for path in files}
     masks = [path for path, (role, _, _) in found.items() if role == "mask"]
@@ -43,10 +42,10 @@ def images_by_words(files: list[str]) -> tuple[list[str], list[str]]:
 
 
 class WithoutWords:
-    """Names are matched without the words for masks, images and splits, in folders and stems."""
+    """Match names after removing the words for masks, images and splits from folders and stems."""
 
     def mask_key(self, path: str) -> Key | None:
-        """What a mask is matched by."""
+        """The key of a mask or an image."""
         return "", _role(path)[1]
 
     image_key = mask_key
@@ -56,7 +55,7 @@ class WithoutWords:
 
 
 def _role(path: str) -> tuple[Role, str, bool]:
-    """(role, what a mask and its image have in common, whether the folder alone tells the role) of a file."""
+    """(role of a file, what it has in common with its mask or image, whether its folder says that it is a mask)."""
     name = parsed(path)
     roles: list[Role] = []
     parts: list[str] = []

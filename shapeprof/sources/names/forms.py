@@ -27,7 +27,7 @@ _WHY = {
 
 @dataclass
 class _Form:
-    """The files of one form, by what tells one mask from another."""
+    """The files of one form, by mask."""
 
     rank: int
     files: dict[str, list[str]] = field(default_factory=dict)  # key to paths
@@ -35,7 +35,7 @@ class _Form:
 
 
 def one_form(files: list[str]) -> tuple[list[str], Issue | None]:
-    """The masks among ``files`` in one form each, and a finding when other forms were set aside.
+    """The masks among ``files`` in one form each, and an issue when other forms were set aside.
 
     A form is set aside when nearly all its files are there in a better one, under the same name.
     """
@@ -79,7 +79,7 @@ def _covers(best: _Form, other: _Form, shown: str) -> bool:
 
 
 def _form_of(path: str) -> tuple[str, int, str]:
-    """(what tells it from other masks, rank, the names that say the form) of a file."""
+    """(mask that a file shows, rank of its form, folder and ending that name the form)."""
     name = parsed(path)
     parts, stem = list(name.folders), name.stem
     ranks, folder, ending = [], "", ""

@@ -1,4 +1,4 @@
-"""Public data sets that are known by the names of their files: what their values are called."""
+"""Class names of public data sets that are recognised by the names of their files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def known_names(folder: MaskFolder, top: int) -> tuple[str, tuple[str, ...]] | N
 
 
 def refuse_unread(folder: MaskFolder) -> None:
-    """Raise InputError for a set whose encoding is known, and not read."""
+    """Raise InputError for a set whose encoding is known but not supported."""
     full = [path for path in folder.files if _ADE_FULL.fullmatch(PurePosixPath(path).stem)]
     if 2 * len(full) > len(folder.files):
         raise InputError(

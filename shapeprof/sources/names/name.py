@@ -1,4 +1,4 @@
-"""A relative path taken apart once, for everything that is told from names."""
+"""A relative path split into folders, stem and suffix: what every reader of names starts from."""
 
 from __future__ import annotations
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from shapeprof.errors import UnreadableMask
 from shapeprof.issues import Issue
-from shapeprof.sources.annotations.documents import load
+from shapeprof.sources.annotations.documents import load, resolve
 from shapeprof.sources.annotations.format import find_format
 from shapeprof.sources.annotations.model import UNKNOWN_CATEGORY, Document, NotThisFormat, Record
 from shapeprof.sources.annotations.places import image_beside
-from shapeprof.sources.annotations.resolve import resolve
 from shapeprof.sources.formats.decode import header_size
 from shapeprof.sources.formats.raster import check_size
 from shapeprof.sources.maskset import AnnotationSource
@@ -21,7 +20,7 @@ from .drawing import Drawn, draw
 
 
 def draw_mask(root: Path, name: str, source: AnnotationSource, max_pixels: int) -> tuple[Drawn, tuple[Issue, ...]]:
-    """Draw the mask of an image, and what is odd about it; raise UnreadableMask when that can't be done.
+    """Draw the mask of an image; return it and the issues with it, or raise UnreadableMask.
 
     ``max_pixels``: larger masks are refused.
     """
@@ -36,7 +35,7 @@ def draw_mask(root: Path, name: str, source: AnnotationSource, max_pixels: int) 
     unknown = sum(class_id is None for _, class_id in regions)
     if unknown:
         drawn.problems[UNKNOWN_CATEGORY] += unknown
-    return drawn, _findings(drawn, len(regions), name)
+    return drawn, _issues(drawn, len(regions), name)
 
 
 def mask_size(root: Path, name: str, source: AnnotationSource) -> tuple[int, int] | None:
@@ -99,12 +98,12 @@ def size_image(root: Path, name: str, source: AnnotationSource) -> str | None:
     return next((Path(os.path.relpath(image, root)).as_posix() for image in images), None)
 
 
-def _findings(drawn: Drawn, regions: int, name: str) -> tuple[Issue, ...]:
+def _issues(drawn: Drawn, regions: int, name: str) -> tuple[Issue, ...]:
     issues = []
     if drawn.problems:
         reasons = "; ".join(f"{why} ({n})" for why, n in sorted(drawn.problems.items()))
         text = f"of its {regions} objects {drawn.problems.total()}, or parts of them, are not in the mask: {reasons}"
-        issues.append(Issue("warning", "objects-not-drawn", f"{text}. Mend them in the annotations", name))
+        issues.append(Issue("warning", "objects-not-drawn", f"{text}. Correct them in the annotations", name))
     if drawn.clipped:
         text = f"{drawn.clipped} of its {regions} objects reach beyond the image and are cut at its border"
         issues.append(Issue("info", "objects-clipped", text, name))

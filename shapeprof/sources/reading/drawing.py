@@ -36,7 +36,7 @@ class Drawn:
     instances: NDArray[np.uint16] | NDArray[np.uint32]  # (H, W) object ids in the order of regions, 0 for none
     problems: Counter[str]  # why regions, or parts of them, were not drawn
     clipped: int  # regions that reach beyond the image
-    objects: int  # regions of which pixels are seen
+    objects: int  # regions with visible pixels
     covered: int  # pixels in an object
     shared: int  # pixels in two objects or more
     crowds: int  # crowd regions among the regions
@@ -201,7 +201,7 @@ def _run_length(shape: RunLength, size: Size) -> NDArray[np.bool_]:
 
 
 def _cropped(mask: NDArray[np.bool_]) -> Pixels:
-    """The part of a mask that holds all its pixels, in memory of its own: an image can have many objects."""
+    """A copy of the bounding box of a mask: an image can have many objects, and whole masks would fill memory."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return mask[:0], 0, 0
@@ -210,7 +210,7 @@ def _cropped(mask: NDArray[np.bool_]) -> Pixels:
 
 
 def compressed_counts(text: bytes) -> list[int] | None:
-    """The run lengths in a compressed RLE string; None when it is none.
+    """The run lengths in a compressed RLE string; None when it is malformed.
 
     Each is written in groups of 5 bits, lowest first, as a character from code 48 on; 32 says that more
     follow, and 16 of the last one is the sign. From the fourth on they are differences to the one before

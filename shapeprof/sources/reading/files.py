@@ -20,7 +20,7 @@ from shapeprof.sources.values.apply_instances import object_labels
 def label_map_of(
     data: bytes, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """The label map of a file with the bytes ``data``, and what is odd about it."""
+    """The label map of a file with the bytes ``data``, and the issues with it."""
     raster = decode(data, relpath, encoding.max_pixels, encoding.pages)
     instances: NDArray[Any] | None = None
     issues: tuple[Issue, ...] = ()

@@ -23,7 +23,7 @@ from .panoptic import read_panoptic
 def read_mask(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """Read one mask and what is odd about it; raise UnreadableMask when it does not fit ``encoding``.
+    """Read one mask and the issues with it; raise UnreadableMask when it does not fit ``encoding``.
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
@@ -35,7 +35,7 @@ def read_mask(
 
 
 def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """Read the masks of one image, of a class each, as one label map; the smaller foreground lies above.
+    """Read the masks of one image, one per class, as one label map; where they overlap the smaller one is on top.
 
     Raises:
         UnreadableMask: one of them can't be read, or is of another size than the first.
@@ -62,8 +62,8 @@ def read_whole(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding)
 def read_layers(folder_root: Path, relpaths: tuple[str, ...], encoding: Encoding) -> tuple[LabelMap, ...]:
     """Read the masks of one image as label maps that together show every class of every pixel.
 
-    Masks of a class each are read as they are. Of annotations, the first map is the drawn mask, which alone tells the
-    ignored pixels; then each class is drawn alone.
+    Masks of one class each are read as they are. With annotations, the first map is the whole drawn mask, the only one
+    with ignored pixels; then each class is drawn alone.
 
     Raises:
         UnreadableMask: one of them can't be read, or is of another size than the first.
@@ -93,7 +93,7 @@ def _of_one_size(folder_root: Path, relpaths: tuple[str, ...], encoding: Encodin
 def _laid_out(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """A mask that is a folder of objects, or that shows the one class that its name tells."""
+    """Read a mask that is a folder of objects, has panoptic segments, or shows the one class in its name."""
     is_folder = encoding.layout == "objects" and (folder_root / relpath).is_dir()
     if encoding.layout == "panoptic" or is_folder:
         read = read_objects if is_folder else read_panoptic
@@ -113,7 +113,7 @@ def _laid_out(
 def _drawn(
     folder_root: Path, relpath: str, encoding: Encoding, drawing: AnnotationSource, train_size: int | None
 ) -> tuple[LabelMap, tuple[Issue, ...]]:
-    """``read_mask`` of annotations; the digest is that of the pixels."""
+    """Draw a mask from its annotations; its digest is that of its pixels."""
     from .annotated import draw_mask
 
     drawn, issues = draw_mask(folder_root, relpath, drawing, encoding.max_pixels)

@@ -25,7 +25,7 @@ def read_objects(root: Path, name: str, encoding: Encoding) -> tuple[LabelMap, t
     """One instance mask of the files in the folder ``name``: ids 1..n in the order of their names.
 
     Where objects overlap the smaller one stays visible, of equal ones the later. A file that can't be read, or is of
-    another size than most, is left out and counted in a finding of severity "error".
+    another size than most, is left out and counted in an issue of severity "error".
 
     Raises:
         UnreadableMask: none of the files can be read.

@@ -53,7 +53,7 @@ def read_panoptic(root: Path, path: str, encoding: Encoding) -> tuple[LabelMap, 
 
 
 def _ids(values: NDArray[Any]) -> NDArray[Any]:
-    """(H, W) segment ids of B, G, R colours or of grey values (of which three are equal)."""
+    """(H, W) segment ids of B, G, R colours, or of grey values (colours with three equal channels)."""
     if values.ndim == 2:
         return values.astype(np.uint32) * np.uint32(0x010101 if values.dtype == np.uint8 else 1)
     packed = pack(values)

@@ -1,7 +1,7 @@
 """One file to a RunMap, by an encoding detected before.
 
-PNG masks are read run by run; what is out of the ordinary in any way is read pixel by pixel, as
-``masks.read_mask`` does: the result is the same.
+PNG masks are read run by run. Anything unusual is read pixel by pixel, as ``masks.read_mask`` does; the result is the
+same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .masks import read_mask
 def read_runs(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None = None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
-    """Read one mask and what is odd about it; raise UnreadableMask when it does not fit ``encoding``.
+    """Read one mask and the issues with it; raise UnreadableMask when it does not fit ``encoding``.
 
     ``train_size``: the length in pixels that the shorter side is resized to, by nearest neighbour.
     """
@@ -59,7 +59,7 @@ def read_runs(
 def _laid_out(
     folder_root: Path, relpath: str, encoding: Encoding, train_size: int | None
 ) -> tuple[RunMap, tuple[Issue, ...]]:
-    """A mask that is a folder of objects, or that shows the one class that its name tells."""
+    """Read a mask that is a folder of objects, has panoptic segments, or shows the one class in its name."""
     if encoding.layout in ("objects", "panoptic"):
         label_map, issues = read_mask(folder_root, relpath, encoding, train_size)
         return encode(label_map), issues
@@ -89,7 +89,7 @@ def _classes_of_greys(raster: RasterRuns, encoding: Encoding) -> NDArray[np.int3
 
 
 def _grey(colours: NDArray[np.int32]) -> NDArray[np.int32] | None:
-    """The grey values of colours whose channels are equal; None when one is no grey."""
+    """Colours with equal channels as grey values; None if any colour is not grey."""
     greys = colours & 255
     return greys if (colours == greys * 0x010101).all() else None
 

@@ -97,7 +97,7 @@ def _value_colours(raster: Raster, path: str) -> NDArray[Any]:
 
 
 def _nearest(strange: NDArray[Any], encoding: Encoding) -> NDArray[np.uint8]:
-    """The class of the nearest legend colour for each of ``strange``, or ignored when none is near."""
+    """The class of the nearest legend colour for each of ``strange``; ignored where no legend colour is near."""
     found, which = np.unique(strange, return_inverse=True)
     ids = np.full(found.size, _IGNORE, np.uint8)
     legend = [*encoding.mapping, *((raw, _IGNORE) for raw in encoding.ignored)]

@@ -17,7 +17,7 @@ from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.formats.raster import Raster, equal_channels, pack
 from shapeprof.sources.wording import first_few
 
-from .grey import between_levels
+from .levels import between_levels
 from .survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
@@ -29,7 +29,7 @@ _MARK = 254  # an unseen value among 8-bit labels, until it is looked at; ids st
 class _Table:
     """Class id by raw value for one encoding."""
 
-    ids: NDArray[np.int32]  # 65,536 entries; IGNORED and ODD where there is none
+    ids: NDArray[np.int32]  # 65,536 entries; IGNORED, or ODD for values without a class
     narrow: NDArray[np.uint8]  # the same for 8-bit values; 255 ignored, _MARK unseen
     flagged: NDArray[np.uint8]  # 1 for 8-bit values that want a second look
     identity: bool  # 8-bit values are class ids already
@@ -155,7 +155,7 @@ def _palette_indices(raster: Raster, encoding: Encoding, path: str) -> NDArray[A
 
 
 def _beyond(values: NDArray[Any], top: int, encoding: Encoding, path: str) -> tuple[Issue, ...]:
-    """What to say of an index mask with values beyond those seen; refuse it when it is a photograph."""
+    """Issues of an index mask with values above those in the sample; refuse it when it is a photograph."""
     _refuse_photo(values, path)
     if top == 255:
         share = float((values == 255).mean())
@@ -167,13 +167,13 @@ def _beyond(values: NDArray[Any], top: int, encoding: Encoding, path: str) -> tu
 def _second_look(
     values: NDArray[Any], labels: NDArray[Any], table: _Table, encoding: Encoding, path: str
 ) -> tuple[NDArray[Any], tuple[Issue, ...]]:
-    """An 8-bit mask with values that the encoding does not hold: mend, report or refuse."""
+    """Labels of an 8-bit mask with values that the encoding does not hold: correct, report or refuse them."""
     counts = np.bincount(values.ravel(), minlength=256)
     strange = [int(raw) for raw in np.flatnonzero(counts * table.flagged)]
     share = float(counts[strange].sum()) / values.size
     held = [int(raw) for raw in np.flatnonzero(counts)]
     if encoding.levels:
-        return labels, _soft_findings(dict(zip(held, counts[held].tolist(), strict=True)), encoding, path)
+        return labels, _soft_issues(dict(zip(held, counts[held].tolist(), strict=True)), encoding, path)
     if encoding.kind == "binary" and len(strange) == 1 and set(held) <= {0, *strange}:
         text = (
             f"its foreground is {strange[0]}, where the other masks have {encoding.mapping[-1][0]}; read as foreground"
@@ -182,7 +182,7 @@ def _second_look(
     seen = observe(path, Raster(values))
     if seen.is_soft and encoding.kind in ("binary", "grey-multiples"):
         snapped = _snapping(encoding)
-        found = _soft_findings(seen.pixels, snapped, path)
+        found = _soft_issues(seen.pixels, snapped, path)
         return np.asarray(cv2.LUT(values, _table(snapped).narrow)), found
     _refuse_photo(values, path)
     if len(strange) > MAX_STRAY_VALUES or (share > MAX_STRAY and strange != [255]):
@@ -201,8 +201,8 @@ def _snapping(encoding: Encoding) -> Encoding:
     return replace(encoding, mapping=mapping, levels=levels, ignored=(), soft_share=0.0)
 
 
-def _soft_findings(pixels: dict[int, int], encoding: Encoding, path: str) -> tuple[Issue, ...]:
-    """A finding about a mask with far more pixels between the levels than the set has; refuse it when they are many."""
+def _soft_issues(pixels: dict[int, int], encoding: Encoding, path: str) -> tuple[Issue, ...]:
+    """A warning about a mask with far more pixels between the levels than the set has; refuse it when they are many."""
     share = between_levels(pixels, encoding.levels)
     levels = first_few(map(str, encoding.levels))
     if share > MAX_SOFT:
@@ -260,7 +260,7 @@ def _refused(path: str, seen: str, expected: str) -> UnreadableMask:
     return UnreadableMask(path, "does-not-fit", text)
 
 
-def _stray_issue(path: str, values: list[int], share: float, mend: str) -> Issue:
+def _stray_issue(path: str, values: list[int], share: float, fix: str) -> Issue:
     shown = first_few(map(str, values), 4)
-    text = f"the value {shown} covers {share:.2%} of it and is no class of this set; those pixels are ignored. {mend}"
+    text = f"the value {shown} covers {share:.2%} of it and is no class of this set; those pixels are ignored. {fix}"
     return Issue("warning", "unseen-value", text, path)

@@ -61,7 +61,7 @@ def decide_colour(seen: list[Observation], options: ReadOptions) -> Draft:
 
 
 def palettes_differ(seen: list[Observation]) -> Issue | None:
-    """A finding when one palette index stands for different colours in different files."""
+    """A warning when one palette index stands for different colours in different files."""
     colours: dict[int, dict[int, str]] = defaultdict(dict)  # index to colour to the first file
     for observation in seen:
         for index in observation.pixels if observation.storage == "palette" else ():
@@ -71,7 +71,7 @@ def palettes_differ(seen: list[Observation]) -> Issue | None:
             examples = [f"{hex_colour(colour)} in {path}" for colour, path in files.items()]
             text = (
                 f"palettes differ between files: index {index} is {first_few(examples)}. Indices mean "
-                "nothing here, so classes are read from the colours. To mend it, export all masks with one palette"
+                "nothing here, so classes are read from the colours. Export all masks with one palette to correct it"
             )
             return Issue("warning", "palettes-differ", text)
     return None

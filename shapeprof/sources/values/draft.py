@@ -1,4 +1,4 @@
-"""What is concluded about stored values, while it is being concluded."""
+"""The encoding under construction, filled in step by step by detection."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -14,20 +13,16 @@ from shapeprof.sources.encoding import ReadOptions
 
 from .draft import Draft
 from .instance_ids import draft_numbered, numbered_classes
+from .levels import SNAP_COVER, SNAP_WINDOW, between_levels, levels_of, run_lengths
 from .survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
-MIN_STEP = 8  # grey values closer than this are ids, not shades made to be told apart
+MIN_STEP = 8  # grey values closer than this are ids, not shades made to look different
 MIN_PAIR_STEP = 10  # chosen: of two shades s and 2 s, which ids are more often by chance
 MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 MANY_IDS = 24  # values from which ids may be those of objects
 INSTANCE_IDS, INSTANCE_DENSITY = 24, 0.9  # ids 1..n without gaps, n differing: objects, not classes
-SNAP_WINDOW = 10  # a soft value this near to a level belongs to it; levels are over twice as far apart
-SNAP_COVER, SNAP_LEVEL = 0.75, 0.01  # levels hold 75 % of the pixels together, and 1 % each, or ...
-SNAP_RARE = 0.2  # ... this share of the pixels that are off the most common level: thin objects cover few pixels
-SNAP_PEAK = 3.0  # a level's window holds this many times what the values just beside it hold
-SNAP_DOUBT = 5e-4  # share from which a value that stands out, but is no level, is told
 LEAST_BLENDS, BLEND_RUN = (3, 3.0)  # values between two that make a set soft, and how much shorter their runs are
 STRAY = 1e-3  # values on a smaller share of all pixels that spoil an otherwise plain set of shades are slips
 SOFT_TIMES, SOFT_LEAST = (3.0, 0.02)  # a mask with 3 times the usual share between levels, and over 2 %, is reported
@@ -55,9 +50,9 @@ def decide_grey(seen: list[Observation], options: ReadOptions, folder_name: str)
         clean = _exact(exact or [0], several=bool(ignored) and exact[-1:] < [MIN_SHADE])
         if clean.kind != "index":
             draft = clean
-            draft.issues.append(_stray_finding(seen, sorted(set(values) - set(common)), exact))
+            draft.issues.append(_stray_issue(seen, sorted(set(values) - set(common)), exact))
     draft.ignored = ignored
-    draft.issues += [*_lossy_findings(seen, draft), *_maybe_ids(seen, draft)]
+    draft.issues += [*_lossy_issues(seen, draft), *_maybe_ids(seen, draft)]
     draft.reasons += _ignored_reason(ignored, exact, options)
     return draft
 
@@ -69,14 +64,14 @@ def _maybe_ids(seen: list[Observation], draft: Draft) -> list[Issue]:
     if draft.kind != "index" or len(draft.mapping) < MANY_IDS or once < INSTANCE_DENSITY * len(draft.mapping) - 1:
         return []
     text = (
-        f"{len(draft.mapping)} values, of which {once} are in only one of the {len(seen)} masks looked at: they look "
+        f"{len(draft.mapping)} values, {once} of them in only one of the {len(seen)} masks looked at: they look "
         "like ids of objects, not of classes; if so, say --instances"
     )
     return [Issue("warning", "maybe-instances", text)] if len(seen) > 1 else []
 
 
 def _two_foregrounds(seen: list[Observation], values: list[int], options: ReadOptions) -> Draft | None:
-    """Binary masks of which some store the foreground as 1 and others as 255: two exports in one folder."""
+    """Binary if some masks store the foreground as 1 and others as 255 (two exports in one folder); else None."""
     ones, whites = (sum(raw in o.pixels for o in seen) for raw in (1, 255))
     both = any({1, 255} <= o.pixels.keys() for o in seen)
     if values != [0, 1, 255] or both or min(ones, whites) < 2 or options.ignore_index != "auto":
@@ -139,11 +134,11 @@ def _without_strays(seen: list[Observation], values: list[int]) -> list[int]:
     return common if 1 < len(common) < len(values) else []
 
 
-def _stray_finding(seen: list[Observation], strays: list[int], common: list[int]) -> Issue:
+def _stray_issue(seen: list[Observation], strays: list[int], common: list[int]) -> Issue:
     files = [observation.path for observation in seen if set(strays) & set(observation.pixels)]
     text = (
         f"{len(strays)} values ({shown(strays)}) cover under {STRAY:.1%} of the pixels, in {len(files)} of {len(seen)} "
-        f"masks looked at (such as {files[0]}), and do not fit the others ({shown(common)}): they are taken for slips "
+        f"masks looked at (such as {files[0]}), and do not fit the others ({shown(common)}): they are probably slips "
         "and ignored. Correct the masks, or name every class with --classes FILE if they are classes"
     )
     return Issue("warning", "stray-values", text)
@@ -192,7 +187,7 @@ def _ignored_reason(ignored: set[int], exact: list[int], options: ReadOptions) -
     return []
 
 
-def _lossy_findings(seen: list[Observation], draft: Draft) -> list[Issue]:
+def _lossy_issues(seen: list[Observation], draft: Draft) -> list[Issue]:
     """A warning about ids in files of a format that changes values."""
     lossy = [observation.path for observation in seen if observation.lossy]
     if not lossy or draft.kind != "index" or len(draft.mapping) < 2:
@@ -205,7 +200,7 @@ def _lossy_findings(seen: list[Observation], draft: Draft) -> list[Issue]:
 
 
 def _looks_instance(seen: list[Observation], folder_name: str) -> bool:
-    """Whether every file numbers its objects 1..n, with an n of its own."""
+    """Whether every file numbers its objects 1..n, with its own n."""
     counts, dense = [], []
     for observation in seen:
         ids = [raw for raw in observation.pixels if raw]
@@ -243,7 +238,7 @@ def _snapped(seen: list[Observation], soft: list[Observation], options: ReadOpti
     for observation in seen:
         pixels.update(observation.pixels)
     total = sum(pixels.values())
-    levels, doubtful = _levels(pixels, _run_lengths(seen))
+    levels, doubtful = levels_of(pixels, run_lengths(seen))
     if levels is None:
         raise NothingMeasurable(
             f"the masks hold blended grey values ({len(soft)} of {len(seen)} files looked at, such as "
@@ -300,58 +295,3 @@ def _few_blends(seen: list[Observation], options: ReadOptions) -> list[Observati
         ):
             soft.append(observation)
     return soft if 2 * len(soft) > len(several) else []
-
-
-def between_levels(pixels: dict[int, int], levels: Sequence[int]) -> float:
-    """The share of pixels whose value is over 10 away from every level."""
-    between = sum(n for raw, n in pixels.items() if all(abs(raw - level) > SNAP_WINDOW for level in levels))
-    return between / sum(pixels.values())
-
-
-def _run_lengths(seen: list[Observation]) -> dict[int, float]:
-    """The mean run length of each value over all files, pixels."""
-    pixels: Counter[int] = Counter()
-    runs: Counter[int] = Counter()
-    for observation in seen:
-        pixels.update(observation.pixels)
-        runs.update({raw: round(n / observation.run[raw]) for raw, n in observation.pixels.items()})
-    return {raw: n / max(1, runs[raw]) for raw, n in pixels.items()}
-
-
-def _levels(pixels: Counter[int], run: dict[int, float]) -> tuple[list[int] | None, list[int]]:
-    """(the true values behind soft ones, or None when they don't stand out; values that may be further ones).
-
-    A level is the value with the most pixels among those that no level has taken yet. Its window holds several times
-    what the values just beside it hold: blends of two levels are spread between them. And it lies in runs of 3 px or
-    more, unless it is the lowest or the highest: blends don't.
-    """
-    total, low, high = sum(pixels.values()), min(pixels), max(pixels)
-    left: Counter[int] = Counter(pixels)
-    levels: list[int] = []
-    doubtful: list[int] = []
-    common, covered, least = 0, 0, SNAP_LEVEL * total
-    while left:
-        peak = max(left, key=lambda raw: (left[raw], -raw))
-        near = [raw for raw in left if abs(raw - peak) <= SNAP_WINDOW]
-        mass = sum(left[raw] for raw in near)
-        if levels:
-            least = min(least, SNAP_RARE * (total - common))
-        else:
-            common = mass
-        if mass < min(least, SNAP_DOUBT * total):
-            break
-        beside = sum(n for raw, n in pixels.items() if SNAP_WINDOW < abs(raw - peak) <= 2 * SNAP_WINDOW)
-        outermost = peak - low <= SNAP_WINDOW or high - peak <= SNAP_WINDOW
-        stands_out = mass >= SNAP_PEAK * beside and (outermost or run[peak] >= SOFT_RUN)
-        if stands_out and mass < least:
-            doubtful.append(peak)
-        elif stands_out:
-            levels.append(0 if peak <= 3 else 255 if peak >= 252 else peak)
-            covered += mass
-        for raw in near:
-            del left[raw]
-    levels.sort()
-    gaps = [b - a for a, b in pairwise(levels)]
-    if covered < SNAP_COVER * total or not 1 < len(levels) <= 16 or min(gaps) <= 2 * SNAP_WINDOW:
-        return None, []
-    return levels, sorted(doubtful)

@@ -1,4 +1,4 @@
-"""Masks of two values whose objects are stored as the value that is usually the background."""
+"""Masks whose foreground and background are swapped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BORDER, ISLANDS = 0.98, 0.6  # of the border that is foreground; of all pixels t
 
 
 def invert(draft: Draft, options: ReadOptions) -> ReadOptions:
-    """Swap the two classes of ``draft``; the options that name the new background.
+    """Swap the two classes of ``draft``; return options that name the new background.
 
     Raises:
         UsageError: the masks do not have two values, or a background is named too.
@@ -50,7 +50,7 @@ def invert(draft: Draft, options: ReadOptions) -> ReadOptions:
 def inverted_polarity(
     folder: MaskFolder, seen: list[Observation], draft: Draft, pages: Pages, limit: int
 ) -> list[Issue]:
-    """A finding when what is stored as background lies in islands inside of the image, in nearly all masks.
+    """A warning when what is stored as background lies in islands inside of the image, in nearly all masks.
 
     A mask shows it when the foreground covers 98 % of the image's border, and the other value some but under 60 % of
     the pixels.

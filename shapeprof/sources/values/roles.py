@@ -18,7 +18,7 @@ MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their num
 
 
 def assign_roles(draft: Draft, folder: MaskFolder, options: ReadOptions) -> ClassTable:
-    """Name the classes of ``draft`` and find its background; adds its reasons and findings."""
+    """Name the classes of ``draft`` and find its background; adds its reasons and issues."""
     names = _sourced_names(draft, folder, options)
     _extend_legend(draft, names)
     _ask_void(draft, names, options)
@@ -82,7 +82,7 @@ def _given(draft: Draft, names: ClassNames | None) -> dict[int, str]:
 
 
 def _fitted(draft: Draft, ordered: tuple[str, ...]) -> dict[int, str] | None:
-    """Ordered names by class id; those of the foreground alone leave 0 to the background."""
+    """Ordered names by class id; if they name the foreground only, 0 is "background"; None if they don't fit."""
     count = max(draft.mapping.values(), default=0) + (2 if draft.instances else 1)
     if len(ordered) + 1 == count and 0 in draft.mapping and ordered[0].lower() not in BACKGROUND:
         draft.reasons.append("there is one name less than ids, so the names are those of classes 1 and up")
@@ -133,7 +133,7 @@ def _ask_void(draft: Draft, names: ClassNames | None, options: ReadOptions) -> N
 
 
 def ignore_colour(draft: Draft, raw: int) -> None:
-    """Take one colour out of the classes; the ids of the others close up."""
+    """Ignore one colour; the class ids of the others are renumbered without a gap."""
     draft.ignored.add(raw)
     draft.mapping = {c: i for i, c in enumerate(sorted(set(draft.mapping) - {raw}))}
 

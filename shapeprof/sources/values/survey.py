@@ -1,4 +1,4 @@
-"""Looking at a sample of masks: which raw values they hold, and how those lie."""
+"""Look at a sample of masks: which raw values they hold, how many pixels each has, and in what runs."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def observe(path: str, raster: Raster) -> Observation:
 
 
 def observe_runs(path: str, raster: RasterRuns) -> Observation:
-    """The same of a file that was read as runs."""
+    """The raw values of a file that was read as runs."""
     values: NDArray[Any] = raster.value
     palette = raster.palette or ()
     storage: Storage = "palette" if palette else "grey"
