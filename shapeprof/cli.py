@@ -405,17 +405,14 @@ def explain(
     name: Annotated[str | None, typer.Argument(metavar="[RULE|METRIC]", help="R1, convexity, ...")] = None,
 ) -> None:
     """What a rule or a metric is, why, and from where."""
-    from .metrics.columns import COLUMNS
+    from .metrics.registry import all_metrics
     from .rules import rules
 
     known = {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in rules()}
-    for c in COLUMNS:
-        bounds = f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
-        unit = f" {c.unit}" if c.unit else ""
-        known[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
+    known |= {metric.name: metric.explain() for metric in all_metrics()}
     if name is None:
         typer.echo("Rules:   " + ", ".join(f"{r.code} ({r.name})" for r in rules()))
-        typer.echo("Metrics: " + ", ".join(c.name for c in COLUMNS))
+        typer.echo("Metrics: " + ", ".join(metric.name for metric in all_metrics()))
         return
     text = known.get(name) or known.get(name.upper()) or known.get(name.lower())
     if text is None:

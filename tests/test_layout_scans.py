@@ -14,7 +14,8 @@ import pytest
 
 from shapeprof.export.export import export_model
 from shapeprof.profile import file as profile_file
-from shapeprof.profile.profile import Profile, part
+from shapeprof.profile.profile import Profile
+from shapeprof.profile.tally import part
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.scan.scan import kept_profile, scan_masks
 from shapeprof.scan.shards import ScanOptions

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from shapeprof.issues import Issue
 from shapeprof.metrics.bins import CONVEXITY_BINS, PER_OCTAVE
-from shapeprof.metrics.columns import STRIDES
-from shapeprof.profile.profile import ClassView, Profile
+from shapeprof.metrics.strides import STRIDES
+from shapeprof.profile.class_view import ClassView
+from shapeprof.profile.profile import Profile
 from shapeprof.recommend.recommend import Alternative, Decision, Recommendation
 
 from .text import bar, big, duration, percent, plural, printable, quantity, regrouped, short, spark

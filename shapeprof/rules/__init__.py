@@ -15,7 +15,7 @@ from typing import Any
 
 from shapeprof.design.cost import effective_receptive_field
 from shapeprof.design.spec import EncoderSpec, NetworkSpec, skip_strides_of
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .evidence import Evidence
 from .thresholds import Thresholds

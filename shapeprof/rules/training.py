@@ -13,7 +13,8 @@ from typing import Literal, TypedDict
 
 from shapeprof.design.cost import Cost, cost
 from shapeprof.design.spec import NetworkSpec, SplitSpec, TrainingSpec
-from shapeprof.profile.profile import ClassView, Profile
+from shapeprof.profile.class_view import ClassView
+from shapeprof.profile.profile import Profile
 
 from . import Knobs
 from .evidence import Evidence

@@ -14,7 +14,8 @@ from shapeprof.errors import NothingMeasurable, UnreadableMask
 from shapeprof.grouping import group_regex
 from shapeprof.issues import Issue
 from shapeprof.profile import file as profile_file
-from shapeprof.profile.profile import Ledger, Profile, part
+from shapeprof.profile.profile import Ledger, Profile
+from shapeprof.profile.tally import part
 from shapeprof.sources import Encoding, MaskFolder, detect, find_masks, masks_again, regrouped
 from shapeprof.version import __version__
 
