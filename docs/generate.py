@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from shapeprof.design.spec import ModelSpec
-from shapeprof.metrics.columns import COLUMNS
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.rules import thresholds
 from shapeprof.rules.references import REFERENCES
 from shapeprof.rules.rule import Rule, all_rules
@@ -72,17 +72,22 @@ def _some(values: tuple[int, ...]) -> str:
 
 
 def metrics_page() -> str:
-    """docs/metrics.md: the columns of objects.parquet."""
-    rows = ["| column | unit | range | meaning | undefined |\n|---|---|---|---|---|\n"]
-    for c in COLUMNS:
-        low = "" if c.low is None else f"{c.low:g}"
-        high = "" if c.high is None else f"{c.high:g}"
-        rows.append(f"| `{c.name}` | {c.unit} | {low} to {high} | {c.meaning} | {c.undefined} |\n")
+    """docs/metrics.md: the metrics per object, which are the columns of objects.parquet."""
     head = (
         "# Metrics per object\n\nThe columns of `objects.parquet`, after `path` and `class_name`. Lengths are pixels\n"
-        "at training resolution (`--train-size`, default: the mask's own).\n\n"
+        "at training resolution (`--train-size`, default: the mask's own). `shapeprof explain convexity` prints what\n"
+        "this page says of convexity.\n\n"
     )
-    return NOTE + head + "".join(rows)
+    rows = ["| column | unit | range | meaning | undefined | in `profile.json` |\n|---|---|---|---|---|---|\n"]
+    details = []
+    for m in all_metrics():
+        low, high = ("" if bound is None else f"{bound:g}" for bound in (m.low, m.high))
+        shows = f"`{m.key}`: " + ", ".join(f"p{p:02d}" for p in m.shows) if m.shows else ""
+        rows.append(f"| `{m.name}` | {m.unit} | {low} to {high} | {m.meaning} | {m.undefined} | {shows} |\n")
+        _, _, more = m.page.partition("\n\n")
+        if more:
+            details.append(f"\n## {m.name}\n\n{m.page}\n")
+    return NOTE + head + "".join([*rows, *details])
 
 
 def formats_page() -> str:

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.metrics import runs
 from shapeprof.metrics.best import best
-from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.linear import linear
 from shapeprof.metrics.nearest import nearest
-from shapeprof.profile.profile import ClassView, part
+from shapeprof.metrics.strides import STRIDES
+from shapeprof.profile.class_view import ClassView
+from shapeprof.profile.tally import part
 from shapeprof.rules.thresholds import Thresholds
 from shapeprof.scan.options import ScanOptions
 from shapeprof.scan.scan import scan_masks

@@ -22,9 +22,9 @@ from skimage.measure import perimeter, perimeter_crofton, regionprops
 import shapeprof
 from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.metrics import runs
-from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.measure import measure
 from shapeprof.metrics.nearest import nearest
+from shapeprof.metrics.strides import STRIDES
 from shapeprof.metrics.width import local_width
 from shapeprof.runmap import RunMap
 from shapeprof.sources import ReadOptions, detect, find_masks, read_mask

@@ -254,14 +254,10 @@ def explain(
 
 def _pages() -> dict[str, dict[str, str]]:
     """What `explain` knows: kind of page to name to text."""
-    from .metrics.columns import COLUMNS
+    from .metrics.registry import all_metrics
     from .rules.rule import all_rules
 
-    metrics = {}
-    for c in COLUMNS:
-        bounds = f"{'-inf' if c.low is None else f'{c.low:g}'} to {'inf' if c.high is None else f'{c.high:g}'}"
-        unit = f" {c.unit}" if c.unit else ""
-        metrics[c.name] = f"{c.name}\n\n{c.meaning}. Range: {bounds}{unit}. Undefined: {c.undefined}."
+    metrics = {metric.name: metric.explain() for metric in all_metrics()}
     return {"Rules": {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in all_rules()}, "Metrics": metrics}
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import ClassTable, LabelMap
-from shapeprof.profile.profile import Ledger, Profile, merge_tallies
+from shapeprof.profile.profile import Ledger, Profile
+from shapeprof.profile.tally import merge_tallies
 from shapeprof.sources import Encoding
 from tests.metrics.images import measure_one, tally_one
 

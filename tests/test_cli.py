@@ -71,7 +71,7 @@ def test_json_is_one_object_and_nothing_else(kept: Path) -> None:
         "image_share",
         "convexity",
         "width",
-        "extent",
+        "box_length",
         "survival",
     }
     assert set(thing["objects"]) >= {"found", "measured", "below_floor", "truncated"}

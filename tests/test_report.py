@@ -15,7 +15,8 @@ from rich.console import Console
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable, LabelMap
 from shapeprof.metrics.bins import LENGTH_BINS, length_bin
-from shapeprof.profile.profile import Profile, merge_tallies
+from shapeprof.profile.profile import Profile
+from shapeprof.profile.tally import merge_tallies
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
 from shapeprof.report.text import bar, big, duration, percent, printable, quantity, spark

@@ -17,7 +17,7 @@ import pytest
 from shapeprof.errors import NothingMeasurable, OutputError, UnreadableMask
 from shapeprof.findings.find import find_all
 from shapeprof.issues import Issue
-from shapeprof.metrics.columns import COLUMNS
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.profile.file import classes_block, dump, load, load_objects
 from shapeprof.sampling import smallest_hashes
 from shapeprof.scan import shards as scanner
@@ -87,7 +87,7 @@ def test_the_ledger_closes(masks: Path, tmp_path: Path) -> None:
     assert view.measured == rows.measured.sum() == len(rows) - 1
     assert view.total("pixels") + profile.background_pixels + profile.ignored == profile.pixels
     assert rows.area.sum() == view.total("pixels")
-    assert list(rows.columns) == ["path", "class_name", *(c.name for c in COLUMNS)]
+    assert list(rows.columns) == ["path", "class_name", *(m.name for m in all_metrics())]
 
 
 def test_profile_json_round_trips(masks: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_train_size_measures_at_training_resolution(masks: Path, tmp_path: Path)
     native = scan_masks(masks, out=tmp_path / "a")
     half = scan_masks(masks, ScanOptions(ReadOptions(train_size=128)), tmp_path / "b")
     assert set(half.sizes) == {(128, 128)}
-    ratio = half.classes()[0].length("extent", 0.5) / native.classes()[0].length("extent", 0.5)
+    ratio = half.classes()[0].length("box_length", 0.5) / native.classes()[0].length("box_length", 0.5)
     assert ratio == pytest.approx(0.5, rel=0.1)
 
 

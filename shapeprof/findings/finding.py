@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shapeprof.issues import Severity
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 from shapeprof.wording import brief
 
 LONGEST = 160  # characters of a message: two lines of a terminal

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shapeprof.profile.profile import RELIABLE_AREA, Profile
+from shapeprof.metrics.metric import RELIABLE_AREA
+from shapeprof.profile.profile import Profile
 from shapeprof.recommend.decision import Recommendation
 from shapeprof.wording import brief, percent, plural, quantity
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from shapeprof.metrics.columns import STRIDES
+from shapeprof.metrics.strides import STRIDES
 from shapeprof.profile.profile import Profile
 from shapeprof.recommend.decision import Recommendation
 from shapeprof.wording import listed, quantity

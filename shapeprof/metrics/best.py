@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from shapeprof.jit import kernel
 
-from .columns import STRIDES
 from .linear import linear
 from .runs import Classes, Objects, Runs
+from .strides import STRIDES
 from .survival import Survival
 
 STEPS = 60

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shapeprof.jit import kernel
 
@@ -119,21 +118,6 @@ def hole_area(runs: Runs, found: Gaps, n: int) -> Ints:
         return np.zeros(n, np.int64)
     lengths = runs.start[found.after] - runs.stop[found.before]
     return np.bincount(found.owner, weights=lengths, minlength=n).astype(np.int64)
-
-
-def hole_share(area: Ints, holes: Ints) -> NDArray[np.float64]:
-    """Share of the filled object that is hole: ``hole_area / (area + hole_area)``. In [0, 1)."""
-    result: NDArray[np.float64] = holes / (area + holes)
-    return result
-
-
-def convexity_filled(area: Ints, holes: Ints, hull_area: Ints) -> NDArray[np.float64]:
-    """Convexity with the holes counted in: ``(area + hole_area) / hull_area``. In (0, 1].
-
-    Holes lie inside the hull, so it is at least ``convexity``, and 1 for an annulus.
-    """
-    result: NDArray[np.float64] = (area + holes) / hull_area
-    return result
 
 
 @kernel

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from shapeprof.jit import grown, kernel
 
-from .columns import STRIDES
 from .runs import Classes, Objects, Runs
+from .strides import STRIDES
 from .survival import Survival
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from shapeprof.jit import grown, kernel
 
-from .columns import STRIDES
 from .runs import Classes, Objects, Runs
+from .strides import STRIDES
 from .survival import Survival
 
 HALF = (1 << 32) - 1  # of a key or a count

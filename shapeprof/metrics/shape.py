@@ -95,18 +95,6 @@ def outline(runs: Runs, grouped: Members) -> Outline:
     return Outline(*_outlines(*grouped, runs.start, runs.stop, int(runs.width.max())))
 
 
-def convexity(outline: Outline) -> NDArray[np.float64]:
-    """Area over convex-hull area, both in pixels: ``A / (A_hull + B / 2 + 1)``. In (0, 1].
-
-    The hull area is the number of lattice points in the hull of the pixel centres, by Pick's
-    theorem (A_hull the polygon's area, B the lattice points on its closed boundary). Therefore it
-    is 1 if and only if the object is digitally convex, at every size. Higher is more convex; the
-    field also calls this *solidity*. On concave shapes with sharp tips it reads high when they
-    are small: read it only from objects of 200 px or more.
-    """
-    return outline.area / outline.hull_area
-
-
 def hole_count(objects: Objects) -> Ints:
     """Holes (4-connected background regions inside): pieces minus the Euler number. 0 or more.
 
@@ -121,24 +109,3 @@ def crofton_counts(outline: Outline, objects: Objects) -> tuple[Ints, Ints]:
     axis = 2 * objects.runs + 2 * area - 2 * overlap[:, 0]
     diagonal = 4 * area - 2 * overlap[:, 1] - 2 * overlap[:, 2]
     return axis, diagonal
-
-
-def perimeter(axis: Ints, diagonal: Ints) -> NDArray[np.float64]:
-    """Crofton perimeter with 4 directions, px: ``pi / 8 * (axis + diagonal / sqrt 2)``. Positive.
-
-    Equals ``skimage.measure.perimeter_crofton(directions=4)``; within 0.5 % on discs. Outer and
-    hole boundaries count, and so does the image border where the object is cut by it.
-    """
-    result: NDArray[np.float64] = np.pi / 8 * (axis + diagonal / np.sqrt(2))
-    return result
-
-
-def mean_width(area: Ints, perimeter: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Width of the ribbon with this area and perimeter, px: ``(P - sqrt(max(P^2 - 16 A, 0))) / 4``.
-
-    Right for elongated things: strips of 2, 3, 5, 10 px read 2.03, 3.04, 5.06, 10.1 on average over
-    directions (up to 8 % off in one). 0.79 of the diameter on a disc. It hides a thin tail on a
-    thick body: thinness is read from local width.
-    """
-    result: NDArray[np.float64] = (perimeter - np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))) / 4
-    return result

@@ -1,7 +1,8 @@
-"""From measurements to tallies (see ``profile.LAYOUT``) and to the most extreme objects."""
+"""From measurements to tallies (see ``tally.LAYOUT``)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -9,33 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeprof.jit import kernel
-from shapeprof.metrics.bins import convexity_bin, length_bin
-from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.crowding import LEAST_AREA
 from shapeprof.metrics.measure import Measurements
+from shapeprof.metrics.metric import RELIABLE_AREA, Metric
+from shapeprof.metrics.registry import histograms
 from shapeprof.metrics.runs import Ints
+from shapeprof.metrics.strides import STRIDES
 from shapeprof.metrics.survival import PHASES, Survival
 
-from .profile import EXTREMES_KEPT, LAYOUT, RELIABLE_AREA, SHARE_UNIT, TALLY_SIZE, Counts, Extreme, Extremes
-
-# name -> (column, sign): the objects with the smallest sign * value are kept
-EXTREMES = {
-    "least_convex": ("convexity", 1),
-    "thinnest": ("mean_width", 1),
-    "largest": ("area", -1),
-    "most_broken_at_8": ("survival_nearest_8", 1),
-}
-
-_BOX = ("min_row", "min_col", "max_row", "max_col")
-
-# part -> column: histograms of lengths and areas
-LENGTHS = {
-    "concavity_depth": "concavity_depth",
-    "area": "area",
-    "extent": "extent",
-    "feret": "feret_max",
-    "mean_width": "mean_width",
-}
+from .tally import BASIS, LAYOUT, SHARE_UNIT, TALLY_SIZE, Counts
 
 
 def tally(found: Measurements) -> tuple[dict[int, Counts], list[tuple[str, dict[int, Counts]]]]:
@@ -61,8 +44,13 @@ def tally(found: Measurements) -> tuple[dict[int, Counts], list[tuple[str, dict[
     return totals, [(found.paths[m], tallies) for m, tallies in sample.items()]
 
 
+def _partial(found: Measurements) -> dict[str, tuple[NDArray[np.bool_], Survival]]:
+    """The protocols of survival that are computed on some masks only: those masks, and the result."""
+    return {"linear": (found.sampled, found.linear), "best": (found.with_best, found.best)}
+
+
 def _add_classes(table: Counts, slot: Ints, pairs: Ints, found: Measurements) -> None:
-    """Add what is known of the classes as a whole."""
+    """Add what is counted per class of a mask, not per object."""
     one, pixels = np.ones(pairs.size, np.int64), found.classes.pixels[pairs]
     counts = {
         "images": one,
@@ -70,13 +58,12 @@ def _add_classes(table: Counts, slot: Ints, pairs: Ints, found: Measurements) ->
         "nearest_lost": found.nearest.lost[pairs],
         "nearest_gained": found.nearest.gained[pairs],
     }
-    protocols = (("linear", "sampled", found.sampled, found.linear), ("best", "best", found.with_best, found.best))
-    for protocol, sample, masks, result in protocols:
+    for protocol, (masks, result) in _partial(found).items():
         if masks.any():
-            inside = masks[found.classes.of_map[pairs]]
+            basis, inside = BASIS[protocol], masks[found.classes.of_map[pairs]]
             counts |= {
-                f"{sample}_images": inside.astype(np.int64),
-                f"{sample}_pixels": inside * pixels,
+                f"{basis}_images": inside.astype(np.int64),
+                f"{basis}_pixels": inside * pixels,
                 f"{protocol}_lost": result.lost[pairs],
                 f"{protocol}_gained": result.gained[pairs],
             }
@@ -95,7 +82,7 @@ def _add_objects(table: Counts, slot: Ints, found: Measurements) -> None:
 
     measured = np.flatnonzero(everything["measured"])
     rows = {name: column[measured] for name, column in everything.items()}
-    slot, one, mask = slot[measured], one[measured], found.classes.of_map[found.pair[measured]]
+    slot, mask = slot[measured], found.classes.of_map[found.pair[measured]]
     area, reliable = rows["area"], rows["area"] >= RELIABLE_AREA
     group = (~rows["truncated"]).astype(np.int64)
     in_group = np.stack([1 - group, group], axis=1)
@@ -113,39 +100,58 @@ def _add_objects(table: Counts, slot: Ints, found: Measurements) -> None:
         "nearest_share": _share(kept),
         "nearest_kept": kept >= 0.5,
     }
+    for protocol, (masks, result) in _partial(found).items():
+        if masks.any():
+            counts |= _kept_counts(protocol, result.object_lost[measured], area, masks[mask])
     if found.sampled.any():
-        counts |= _kept_counts("linear", "sampled", found.linear, measured, area, found.sampled[mask])
         counts["judged"] = (area >= LEAST_AREA) & ~np.isnan(rows["suspected_merged"])
         counts["suspected_merged"] = rows["suspected_merged"] == 1
-    if found.with_best.any():
-        counts |= _kept_counts("best", "best", found.best, measured, area, found.with_best[mask])
     _add(table, slot, counts)
-
-    convexities = convexity_bin(np.stack([rows["convexity"], rows["convexity_filled"]]))
-    lengths = length_bin(np.stack([rows[column] for column in LENGTHS.values()]))
-    weights = reliable.astype(np.int64)
-    histograms = {
-        "convexity": (convexities[0], one),
-        "convexity_filled": (convexities[1], one),
-        "convexity_reliable": (convexities[0], weights),
-        "convexity_area": (convexities[0], weights * area),
-        **{name: (bins, one) for name, bins in zip(LENGTHS, lengths, strict=True)},
-    }
-    where = np.stack([bins for bins, _ in histograms.values()])
-    where += [[LAYOUT[name][0].start] for name in histograms]
-    where += group * np.array([[LAYOUT[name][1][1]] for name in histograms])
-    _scatter(table, slot, where, np.stack([weight for _, weight in histograms.values()]))
+    _add_histograms(table, slot, rows, group)
 
 
-def _kept_counts(
-    protocol: str, sample: str, result: Survival, objects: Ints, area: Ints, inside: NDArray[np.bool_]
-) -> dict[str, NDArray[Any]]:
-    """What of these objects survives, where ``inside`` says that their mask was looked at."""
-    kept = inside[:, None] * (1 - result.object_lost[objects] / (PHASES * area[:, None]))
+def _add_histograms(table: Counts, slot: Ints, rows: Mapping[str, NDArray[Any]], group: Ints) -> None:
+    """Count measured objects in the bins of every metric; ``group``: 1 for untruncated ones."""
+    area = rows["area"]
+    weights = {"": np.ones(area.size, np.int64), "_reliable": (area >= RELIABLE_AREA).astype(np.int64)}
+    weights["_area"] = weights["_reliable"] * area
+    names: list[str] = []
+    where: list[Ints] = []
+    weight: list[Ints] = []
+    for metric, bins in _bins(rows):
+        one = 1 if metric.undefined == "never" else ~np.isnan(rows[metric.name])
+        for suffix in weights if metric.shows_by_area else ("",):
+            names.append(metric.key + suffix)
+            where.append(bins)
+            weight.append(weights[suffix] * one)
+    first = np.array([LAYOUT[name][0].start for name in names])
+    untruncated = np.array([LAYOUT[name][1][1] for name in names])
+    places = np.stack(where) + first[:, None] + group * untruncated[:, None]
+    _scatter(table, slot, places, np.stack(weight))
+
+
+def _bins(rows: Mapping[str, NDArray[Any]]) -> list[tuple[Metric, Ints]]:
+    """The bin of every object in each histogram; those with bins of one kind are computed at once."""
+    kinds: dict[Callable[[NDArray[Any]], Ints], list[Metric]] = {}
+    for metric in histograms():
+        assert metric.bins is not None
+        kinds.setdefault(metric.bins.bin_of, []).append(metric)
+    found: list[tuple[Metric, Ints]] = []
+    for bin_of, metrics in kinds.items():
+        values = np.stack([rows[metric.name] for metric in metrics])
+        if any(metric.undefined != "never" for metric in metrics):
+            values = np.nan_to_num(values)
+        found += zip(metrics, bin_of(values), strict=True)
+    return found
+
+
+def _kept_counts(protocol: str, lost: Ints, area: Ints, inside: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """How much of these objects survives, for those whose mask the protocol was computed on (``inside``)."""
+    basis, kept = BASIS[protocol], inside[:, None] * (1 - lost / (PHASES * area[:, None]))
     reliable = inside & (area >= RELIABLE_AREA)
     return {
-        f"{sample}_objects": inside,
-        f"{sample}_reliable": reliable,
+        f"{basis}_objects": inside,
+        f"{basis}_reliable": reliable,
         f"{protocol}_share": _share(kept),
         f"{protocol}_kept": kept >= 0.5,
         f"{protocol}_kept_reliable": (kept >= 0.5) & reliable[:, None],
@@ -186,44 +192,3 @@ def _scatter(table, slot, where, weights):  # type: ignore[no-untyped-def]
     for k in range(where.shape[0]):
         for i in range(slot.size):
             table[slot[i], where[k, i]] += weights[k, i]
-
-
-def extremes(found: Measurements) -> Extremes:
-    """The most extreme measured objects, per class: at least 200 px, not truncated."""
-    rows = found.rows
-    usable = rows["measured"] & ~rows["truncated"] & (rows["area"] >= RELIABLE_AREA)
-    places = [*(rows[name] for name in reversed(_BOX)), found.classes.of_map[found.pair]]
-    kept: Extremes = {}
-    for class_id in np.unique(rows["class_id"][usable]):
-        at = np.flatnonzero(usable & (rows["class_id"] == class_id))
-        kept[int(class_id)] = {}
-        for name, (column, sign) in EXTREMES.items():
-            order = _first(sign * rows[column], at, places)
-            kept[int(class_id)][name] = tuple(_extreme(found, column, int(i)) for i in order)
-    return kept
-
-
-def _first(values: NDArray[Any], at: Ints, places: list[NDArray[Any]]) -> Ints:
-    """Of the objects ``at``, the few with the smallest values; equal ones by mask, then box, as merging has it."""
-    last = min(EXTREMES_KEPT, at.size) - 1
-    at = at[values[at] <= np.partition(values[at], last)[last]]
-    result: Ints = at[np.lexsort([*(place[at] for place in places), values[at]])][:EXTREMES_KEPT]
-    return result
-
-
-def _extreme(found: Measurements, column: str, i: int) -> Extreme:
-    box = tuple(int(found.rows[name][i]) for name in _BOX)
-    path = found.paths[found.classes.of_map[found.pair[i]]]
-    return Extreme(float(found.rows[column][i]), path, (box[0], box[1], box[2], box[3]))
-
-
-def merge_extremes(a: Extremes, b: Extremes) -> Extremes:
-    """The most extreme objects of both, per class and kind; equal values go by path, then box."""
-    merged: Extremes = {}
-    for class_id in sorted({*a, *b}):
-        merged[class_id] = {}
-        for name, (_, sign) in EXTREMES.items():
-            both = a.get(class_id, {}).get(name, ()) + b.get(class_id, {}).get(name, ())
-            ordered = sorted(both, key=lambda e: (sign * e.value, e.path, e.box))
-            merged[class_id][name] = tuple(ordered[:EXTREMES_KEPT])
-    return merged

@@ -1,4 +1,4 @@
-"""profile.json: a Profile as text and back, and the classes block that ``--json`` shares with it.
+"""profile.json: a Profile as text and back; and objects.parquet as a table.
 
 Two equal scans write equal files; what differs between them (time, place, duration) is in log.json beside it.
 """
@@ -6,7 +6,6 @@ Two equal scans write equal files; what differs between them (time, place, durat
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,21 +15,11 @@ import numpy as np
 from shapeprof.errors import ProfileError
 from shapeprof.issues import Issue
 from shapeprof.metrics.bins import LENGTH_BINS
-from shapeprof.metrics.columns import STRIDES
 
-from .profile import (
-    LAYOUT,
-    NEAR,
-    SCHEMA_VERSION,
-    TALLY_SIZE,
-    ClassView,
-    Counts,
-    Extreme,
-    Extremes,
-    Ledger,
-    Profile,
-    new_tally,
-)
+from .classes_block import classes_block, nesting_block, number
+from .extremes import Extreme, Extremes
+from .profile import SCHEMA_VERSION, Ledger, Profile
+from .tally import LAYOUT, Counts, new_tally
 
 LOG_NAME = "log.json"
 _STARTS = np.array([where.start for where, _ in LAYOUT.values()])  # parts lie one behind the other
@@ -40,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def load_objects(folder: Path) -> pd.DataFrame:
-    """The objects of a scan as a table: one row per object, columns as in ``metrics.columns``.
+    """The objects of a scan as a table: one row per object, columns as in docs/metrics.md.
 
     Raises:
         ProfileError: ``folder`` holds no objects.parquet.
@@ -51,81 +40,6 @@ def load_objects(folder: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ProfileError(f"{path}: no such file; give the folder that `shapeprof scan` wrote")
     return pd.read_parquet(path)
-
-
-def classes_block(profile: Profile) -> list[dict[str, Any]]:
-    """The statistics of every class, as plain numbers; undefined ones are null. A contract: add, never rename."""
-    return [_class_block(profile, view) for view in profile.classes()]
-
-
-def _class_block(profile: Profile, view: ClassView) -> dict[str, Any]:
-    def percentiles(name: str, *points: int) -> dict[str, float | None]:
-        return {f"p{p:02d}": number(view.length(name, p / 100)) for p in points}
-
-    convexity = {f"p{p:02d}": number(view.convexity(p / 100)) for p in (5, 25, 50, 75, 95)}
-    return {
-        "id": view.id,
-        "name": view.name,
-        "objects": {
-            "found": view.found,
-            "measured": view.measured,
-            "below_floor": view.found - view.measured,
-            "truncated": int(view.total("truncated")),
-            "borders_ignored": int(view.total("borders_ignored")),
-            "in_pieces": int(view.total("in_pieces")),
-            "reliable": int(view.total("reliable")),
-        },
-        "shape_basis": "untruncated" if view.untruncated_only else "all",
-        "pixel_share": number(profile.pixel_share(view)),
-        "image_share": number(view.total("images") / profile.images if profile.images else math.nan),
-        "convexity": {
-            **convexity,
-            "area_weighted": {f"p{p:02d}": number(view.convexity(p / 100, "area")) for p in (5, 25, 50)},
-        },
-        "width": percentiles("width_pixels", 5, 10, 50),
-        "mean_width": percentiles("mean_width", 5, 10, 50),
-        "extent": percentiles("extent", 25, 50, 75, 90),
-        "feret": percentiles("feret", 25, 50, 75, 90),
-        "area": percentiles("area", 5, 50, 95),
-        "perimeter": number(view.perimeter),
-        "near_boundary": {str(d): number(view.near_boundary(d)) for d in NEAR},
-        "ignored_boundary_share": number(view.ignored_boundary_share),
-        "holes": {
-            "count": int(view.total("hole_count")),
-            "objects": int(view.total("with_holes")),
-            "pixels": int(view.total("hole_area")),
-        },
-        "convexity_filled": {"p50": number(view.convexity_filled(0.5))},
-        "concavity_depth": {f"p{p}": number(view.concavity_depth(p / 100)) for p in (50, 90)},
-        "crowding": {
-            "touching_share": number(view.touching_share),
-            "suspected_merged_share": number(view.suspected_merged_share),
-        },
-        "nesting": [nested for nested in _nesting(profile) if nested["outer"] == view.id],
-        "survival": {str(s): _survival_block(view, s) for s in STRIDES},
-        "sampled_images": int(view.total("sampled_images")),
-    }
-
-
-def _nesting(profile: Profile) -> list[dict[str, Any]]:
-    return [{**asdict(n), "share_of_inner": number(n.share_of_inner)} for n in profile.nested()]
-
-
-def _survival_block(view: ClassView, stride: int) -> dict[str, float | None]:
-    return {
-        "nearest": number(view.survival(stride, "nearest")),
-        "linear": number(view.survival(stride)),
-        "best": number(view.survival(stride, "best")),
-        "per_object": number(view.per_object(stride)),
-        "recall": number(view.recall(stride)),
-        "per_object_nearest": number(view.per_object(stride, "nearest")),
-        "recall_nearest": number(view.recall(stride, "nearest")),
-    }
-
-
-def number(value: float) -> float | None:
-    """A float for JSON: 6 significant digits, null for NaN."""
-    return None if math.isnan(value) else float(f"{value:.6g}")
 
 
 def dump(profile: Profile) -> str:
@@ -144,7 +58,7 @@ def dump(profile: Profile) -> str:
         "background_pixels": profile.background_pixels,
         "sizes": [[h, w, profile.sizes[h, w]] for h, w in sorted(profile.sizes)],
         "classes": classes_block(profile),
-        "nesting": _nesting(profile),
+        "nesting": nesting_block(profile),
         "issues": [asdict(issue) for issue in profile.issues],
         "extremes": extremes_to_json(profile.extremes),
         "void_width": {f"p{p}": number(profile.void_width(p / 100)) for p in (10, 50)},
@@ -204,7 +118,6 @@ def _dense(parts: dict[str, list[list[int]]]) -> Counts:
     for name, (positions, counts) in parts.items():
         where, _ = LAYOUT[name]
         tally[where][np.array(positions, np.int64)] = counts
-    assert tally.size == TALLY_SIZE
     return tally
 
 
@@ -221,7 +134,7 @@ def load(path: Path) -> Profile:
     except ValueError as error:
         raise ProfileError(f"{path}: is not JSON ({error}); scan again to write it anew") from None
     if not isinstance(data, dict) or "schema_version" not in data:
-        raise ProfileError(f"{path}: is no profile of shapeprof; give the profile.json that `shapeprof scan` wrote")
+        raise ProfileError(f"{path}: is not a profile of shapeprof; give the profile.json that `shapeprof scan` wrote")
     if data["schema_version"] != SCHEMA_VERSION:
         raise ProfileError(
             f"{path}: has schema version {data['schema_version']}, this shapeprof reads {SCHEMA_VERSION}; scan again"

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from shapeprof.profile.file import classes_block, number
+from shapeprof.profile.classes_block import classes_block, number
 from shapeprof.profile.profile import SCHEMA_VERSION, Profile
 from shapeprof.recommend.alternatives import Alternative
 from shapeprof.recommend.decision import Decision, Recommendation

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shapeprof.findings.finding import Finding
-from shapeprof.metrics.columns import STRIDES
-from shapeprof.profile.profile import ClassView, Profile
+from shapeprof.metrics.strides import STRIDES
+from shapeprof.profile.class_view import ClassView
+from shapeprof.profile.profile import Profile
 from shapeprof.recommend.decision import Decision, Recommendation
 from shapeprof.wording import big, brief, duration, listed, percent, plural, printable, short
 
@@ -286,8 +287,8 @@ def _class_row(profile: Profile, view: ClassView) -> ClassRow:
         name=view.name,
         objects=view.measured,
         pixel_share=profile.pixel_share(view),
-        across=view.length("extent", 0.5),
-        across_counts=length_counts(view.histogram("extent"), 8, 1024),
+        across=view.quantile("box_length", 0.5),
+        across_counts=length_counts(view.histogram("box_length"), 8, 1024),
         width=view.length("width_pixels", 0.5),
         width_counts=length_counts(view.histogram("width_pixels"), 1, 64),
         convexity=view.convexity(0.5),

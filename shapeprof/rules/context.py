@@ -5,7 +5,7 @@ from __future__ import annotations
 from shapeprof.design.draft import Draft
 from shapeprof.design.family import context_channels, effective_field
 from shapeprof.design.spec import AsppSpec
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .evidence import Evidence, or_zero
 from .extent import wants_context

@@ -5,7 +5,7 @@ To decide by another law, change this file: ``keeps``, ``coarsest_stride`` and w
 
 from __future__ import annotations
 
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .evidence import Evidence
 from .thresholds import Thresholds

@@ -10,7 +10,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeprof.profile.profile import TALLY_SIZE, ClassView, Counts, Profile
+from shapeprof.profile.class_view import ClassView
+from shapeprof.profile.profile import Profile
+from shapeprof.profile.tally import TALLY_SIZE, Counts
 
 RESAMPLES = 200
 SEED = 20161231

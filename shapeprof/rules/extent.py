@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .evidence import Evidence
 from .thresholds import Thresholds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shapeprof.design.draft import Draft
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .evidence import Evidence
 from .rule import Outcome, rule

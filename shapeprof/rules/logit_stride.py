@@ -6,7 +6,7 @@ from typing import Any
 
 from shapeprof.design.draft import Draft
 from shapeprof.design.family import stem_stride
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .detail import LOGIT_STRIDES, limits_of
 from .evidence import Evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shapeprof.design.draft import Draft
 from shapeprof.design.family import possible_skips
-from shapeprof.profile.profile import ClassView
+from shapeprof.profile.class_view import ClassView
 
 from .evidence import Evidence
 from .rule import Outcome, rule

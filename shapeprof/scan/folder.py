@@ -14,7 +14,7 @@ import numpy as np
 
 from shapeprof.cache import cache_folder
 from shapeprof.errors import OutputError
-from shapeprof.metrics.columns import COLUMNS
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.sources import Encoding, MaskFolder, stored_files
 from shapeprof.writing import temporary, writing
 
@@ -119,7 +119,11 @@ class RowWriter:
         import pyarrow as pa
 
         kinds = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
-        fields = [("path", pa.string()), ("class_name", pa.string()), *((c.name, kinds[c.dtype]) for c in COLUMNS)]
+        fields = [
+            ("path", pa.string()),
+            ("class_name", pa.string()),
+            *((c.name, kinds[c.dtype]) for c in all_metrics()),
+        ]
         self._schema = pa.schema(fields)
         self._path, self._temporary = path, temporary(path)
         self._classes = encoding.classes
@@ -154,11 +158,11 @@ class RowWriter:
 
         if not rows:
             return
-        columns = {c.name: np.concatenate([some.columns[c.name] for some in rows]) for c in COLUMNS}
+        columns = {c.name: np.concatenate([some.columns[c.name] for some in rows]) for c in all_metrics()}
         ids, which = np.unique(columns["class_id"], return_inverse=True)
         names = arrow_text([self._classes.name_of(int(c)) for c in ids]).take(arrow_array(which))
         paths = pa.chunked_array([arrow_text(_as_text(some.paths)).take(arrow_array(some.of_map)) for some in rows])
-        arrays = [paths, names, *(arrow_array(columns[c.name]) for c in COLUMNS)]
+        arrays = [paths, names, *(arrow_array(columns[c.name]) for c in all_metrics())]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         if table.num_rows:
             with writing(self._path, GOES_ON):

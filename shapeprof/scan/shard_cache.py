@@ -22,10 +22,10 @@ from pyarrow import ipc
 
 from shapeprof.errors import OutputError
 from shapeprof.issues import Issue
-from shapeprof.metrics.columns import COLUMNS
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.options import measuring
 from shapeprof.profile.file import extremes_from_json, extremes_to_json
-from shapeprof.profile.profile import TALLY_SIZE, Counts
+from shapeprof.profile.tally import LAYOUT, TALLY_SIZE, Counts
 from shapeprof.sources import Encoding
 from shapeprof.version import __version__
 from shapeprof.writing import writing
@@ -56,7 +56,7 @@ def manner_of(encoding: Encoding, options: ScanOptions) -> str:
     """Digest of everything but the file itself that its measurements depend on."""
     how = encoding.to_dict()
     del how["reasons"], how["issues"]
-    columns = [column.name for column in COLUMNS]
+    columns = [[metric.name for metric in all_metrics()], [(name, shape) for name, (_, shape) in LAYOUT.items()]]
     text = json.dumps([__version__, columns, how, measuring(options)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -180,7 +180,7 @@ def _stream(batches: list[pa.RecordBatch]) -> bytes:
 def _rows_packed(result: ShardResult) -> bytes:
     """All objects, one batch for each ``ObjectRows``."""
     batches = [
-        _batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in COLUMNS}}) for rows in result.rows
+        _batch({"of_map": rows.of_map, **{c.name: rows.columns[c.name] for c in all_metrics()}}) for rows in result.rows
     ]
     return _stream(batches) if batches else b""
 
@@ -215,6 +215,6 @@ def _unpacked(counts: bytes, packed: bytes) -> ShardResult:
     if data["row_paths"]:
         with ipc.open_stream(packed[data["tally_bytes"] :]) as reader:
             for paths, batch in zip(data["row_paths"], reader, strict=True):
-                columns = {c.name: numpy_array(batch[c.name]) for c in COLUMNS}
+                columns = {c.name: numpy_array(batch[c.name]) for c in all_metrics()}
                 result.rows.append(ObjectRows(tuple(paths), numpy_array(batch["of_map"]), columns))
     return result

@@ -13,8 +13,10 @@ from shapeprof.errors import UnreadableMask
 from shapeprof.issues import Issue
 from shapeprof.metrics.bins import LENGTH_BINS
 from shapeprof.metrics.measure import Measurements, measure
-from shapeprof.profile.counts import extremes, merge_extremes, tally
-from shapeprof.profile.profile import Counts, Extremes, Nesting, add_tallies, merge_nesting
+from shapeprof.profile.counts import tally
+from shapeprof.profile.extremes import Extremes, extremes, merge_extremes
+from shapeprof.profile.profile import Nesting, merge_nesting
+from shapeprof.profile.tally import Counts, add_tallies
 from shapeprof.runmap import RunMap
 from shapeprof.sources import Encoding, read_runs
 

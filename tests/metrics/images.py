@@ -16,7 +16,7 @@ from shapeprof.metrics.measure import Measurements, measure
 from shapeprof.metrics.runs import Objects, Runs, find_objects, stack
 from shapeprof.metrics.survival import Survival
 from shapeprof.profile.counts import tally
-from shapeprof.profile.profile import Counts
+from shapeprof.profile.tally import Counts
 from shapeprof.sources.run_length import encode
 
 IGNORE = 255

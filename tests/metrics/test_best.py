@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from shapeprof.metrics import best as module
 from shapeprof.metrics.best import best
-from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.linear import linear
 from shapeprof.metrics.runs import find_classes
+from shapeprof.metrics.strides import STRIDES
 from shapeprof.metrics.survival import Survival
 from tests.metrics.images import IGNORE, found, label_images, measured, random_labels
 from tests.shapes import disc, star, strip

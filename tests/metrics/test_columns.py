@@ -11,7 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import LabelMap
-from shapeprof.metrics.columns import COLUMNS, STRIDES, Column
+from shapeprof.metrics.metric import Metric
+from shapeprof.metrics.registry import all_metrics
+from shapeprof.metrics.strides import STRIDES
 from tests.metrics.images import IGNORE, OneMask, label_map, measure_one, random_labels
 from tests.shapes import Mask, annulus, comb, crescent, disc, ell, ellipse, line, rectangle, star, strip, tree
 
@@ -62,17 +64,17 @@ def measured_mask(name: str, sampled: bool = True, thickness: bool = False) -> O
     return measure_one(MASKS[name](), sampled=sampled, thickness=thickness)
 
 
-columns = pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+columns = pytest.mark.parametrize("column", all_metrics(), ids=lambda column: column.name)
 masks = pytest.mark.parametrize("mask", MASKS)
 
 
 def test_no_name_is_declared_twice() -> None:
-    names = [column.name for column in COLUMNS]
+    names = [column.name for column in all_metrics()]
     assert len(set(names)) == len(names)
 
 
 @columns
-def test_every_column_is_described(column: Column) -> None:
+def test_every_column_is_described(column: Metric) -> None:
     assert column.meaning
     assert column.unit in ("", "px", "1/px")
     assert np.dtype(column.dtype).name == column.dtype
@@ -83,14 +85,14 @@ def test_every_column_is_described(column: Column) -> None:
 def test_the_rows_are_the_register(mask: str) -> None:
     """The same columns in the same order, all of one length."""
     rows = measured_mask(mask).rows
-    assert list(rows) == [column.name for column in COLUMNS]
+    assert list(rows) == [column.name for column in all_metrics()]
     assert len({values.shape for values in rows.values()}) == 1
     assert (rows["area"].size == 0) == (mask in EMPTY)
 
 
 @columns
 @masks
-def test_type_and_range(mask: str, column: Column) -> None:
+def test_type_and_range(mask: str, column: Metric) -> None:
     values = measured_mask(mask).rows[column.name]
     assert values.dtype == np.dtype(column.dtype)
     assert not np.isnan(values.astype(float)).any(), "everything is defined in the sample"
@@ -102,7 +104,7 @@ def test_type_and_range(mask: str, column: Column) -> None:
 
 @columns
 @masks
-def test_undefined_only_where_documented(mask: str, column: Column) -> None:
+def test_undefined_only_where_documented(mask: str, column: Metric) -> None:
     values = measured_mask(mask, sampled=False).rows[column.name]
     assert values.dtype == np.dtype(column.dtype)
     undefined = np.isnan(values.astype(float))
@@ -120,7 +122,7 @@ def test_thickness_defines_local_width_outside_the_sample(mask: str) -> None:
 
 @columns
 @masks
-def test_the_sample_changes_nothing_else(mask: str, column: Column) -> None:
+def test_the_sample_changes_nothing_else(mask: str, column: Metric) -> None:
     if column.undefined == "never":
         a, b = (measured_mask(mask, sampled=sampled).rows[column.name] for sampled in (True, False))
         np.testing.assert_array_equal(a, b)
@@ -133,8 +135,8 @@ def test_the_columns_agree_with_each_other(mask: str) -> None:
     height, width = rows["max_row"] - rows["min_row"], rows["max_col"] - rows["min_col"]
     assert (rows["area"] <= rows["hull_area"]).all()
     assert (rows["hull_area"] <= height * width).all()
-    assert (rows["extent"] == np.maximum(height, width)).all()
-    assert (rows["feret_max"] >= rows["extent"]).all()
+    assert (rows["box_length"] == np.maximum(height, width)).all()
+    assert (rows["feret_max"] >= rows["box_length"]).all()
     assert (rows["feret_max"] <= np.hypot(height, width) + 1e-9).all()
     assert (rows["max_row"] <= label.shape[0]).all()
     assert (rows["max_col"] <= label.shape[1]).all()
@@ -163,5 +165,5 @@ def test_the_floor(floor: int) -> None:
 
 
 def test_strides_have_a_column_each() -> None:
-    names = {column.name for column in COLUMNS}
+    names = {column.name for column in all_metrics()}
     assert {f"survival_nearest_{s}" for s in STRIDES} <= names

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from shapeprof.metrics.bins import length_bin
 from shapeprof.metrics.measure import Measurements, measure
-from shapeprof.profile.counts import extremes, merge_extremes, tally
-from shapeprof.profile.profile import merge_nesting, merge_tallies
+from shapeprof.profile.counts import tally
+from shapeprof.profile.extremes import extremes, merge_extremes
+from shapeprof.profile.profile import merge_nesting
+from shapeprof.profile.tally import merge_tallies
 from shapeprof.sources.run_length import encode
 from tests.metrics.images import IGNORE, label_map, random_labels
 from tests.shapes import annulus, disc

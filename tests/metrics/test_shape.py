@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from skimage.measure import euler_number, perimeter_crofton, regionprops
 
 from shapeprof.metrics import shape
-from shapeprof.metrics.columns import COLUMNS
 from shapeprof.metrics.members import members
+from shapeprof.metrics.registry import all_metrics
 from tests.metrics.images import found, label_images, label_map, measured, owner_map, reference_owner, row_of
 from tests.shapes import (
     PHASES,
@@ -44,15 +44,7 @@ from tests.shapes import (
 phases = st.tuples(*[st.integers(0, UNIT - 1).map(lambda n: n / UNIT)] * 2)
 angles = st.integers(0, 359)
 
-# Columns that depend on where the object lies; every other one is invariant (see test_invariance).
-PLACED = {
-    "object_id",
-    *("min_row", "min_col", "max_row", "max_col", "truncated"),
-    *("local_width",),  # test_width
-    *("suspected_merged",),  # test_crowding
-    *(f"survival_nearest_{s}" for s in (2, 4, 8, 16, 32)),  # of the grid's phase
-}
-INVARIANT = [column.name for column in COLUMNS if column.name not in PLACED]
+INVARIANT = [metric.name for metric in all_metrics() if metric.invariant]
 
 
 def lengths(low: float, high: float) -> st.SearchStrategy[float]:
@@ -118,7 +110,7 @@ def test_a_single_pixel() -> None:
     row = row_of(np.ones((1, 1), bool))
     assert (row["area"], row["hull_area"], row["convexity"], row["hole_count"]) == (1, 1, 1, 0)
     assert row["feret_max"] == pytest.approx(math.sqrt(2))
-    assert row["extent"] == 1
+    assert row["box_length"] == 1
 
 
 # -- convexity of concave shapes
@@ -291,7 +283,7 @@ def test_holes_perimeter_area_and_box_equal_scikit_image(labels: NDArray[np.uint
         mask = np.pad(region.image, 1)
         assert rows["hole_count"][k] == 1 - euler_number(mask, connectivity=2)
         assert rows["perimeter"][k] == pytest.approx(perimeter_crofton(mask, directions=4), abs=1e-9)
-        assert rows["extent"][k] == max(region.image.shape)
+        assert rows["box_length"][k] == max(region.image.shape)
 
 
 @settings(deadline=None, max_examples=40)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shapeprof.labelmap import ignore_index
-from shapeprof.metrics.columns import STRIDES
 from shapeprof.metrics.linear import linear
 from shapeprof.metrics.nearest import nearest
 from shapeprof.metrics.runs import find_classes, find_objects, stack
+from shapeprof.metrics.strides import STRIDES
 from shapeprof.metrics.survival import Survival
 from shapeprof.sources.run_length import encode
 from tests.metrics.images import IGNORE, OneMask, found, label_images, label_map, measured, owner_map, random_labels

@@ -13,26 +13,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shapeprof.metrics.bins import convexity_bin, length_bin, width_edges
-from shapeprof.metrics.columns import STRIDES
+from shapeprof.metrics.metric import RELIABLE_AREA
+from shapeprof.metrics.strides import STRIDES
 from shapeprof.metrics.width import local_width
-from shapeprof.profile.counts import extremes as extremes_of
-from shapeprof.profile.counts import merge_extremes
-from shapeprof.profile.profile import (
-    LAYOUT,
-    RELIABLE_AREA,
-    TALLY_SIZE,
-    ClassView,
-    Counts,
-    merge_tallies,
-    new_tally,
-    part,
-)
+from shapeprof.profile.class_view import ClassView
+from shapeprof.profile.extremes import extremes as extremes_of
+from shapeprof.profile.extremes import merge_extremes
+from shapeprof.profile.tally import LAYOUT, TALLY_SIZE, Counts, merge_tallies, new_tally, part
 from tests.metrics.images import OneMask, found, label_map, measure_one, measured, random_labels, tally_one
 from tests.shapes import disc, line, rectangle, star, strip, tree
 
 FLOOR = 12
 QUANTILES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-HISTOGRAMS = {"area": "area", "extent": "extent", "feret": "feret_max", "mean_width": "mean_width"}
+HISTOGRAMS = {"area": "area", "box_length": "box_length", "feret": "feret_max", "mean_width": "mean_width"}
 LENGTH_ERROR = 2 ** (0.5 / 16) - 1  # half a bin: 2.19 %
 
 
@@ -76,12 +69,12 @@ def statistics(view: ClassView) -> dict[str, float]:
         "suspected merged": view.suspected_merged_share,
     }
     for q in QUANTILES:
-        result[f"convexity_filled {q}"] = view.convexity_filled(q)
-        result[f"concavity_depth {q}"] = view.concavity_depth(q)
+        result[f"convexity_filled {q}"] = view.quantile("convexity_filled", q)
+        result[f"concavity_depth {q}"] = view.quantile("concavity_depth", q)
         for weight in ("objects", "area"):
             result[f"convexity {q} {weight}"] = view.convexity(q, weight)
         for name in (*HISTOGRAMS, "width_pixels"):
-            result[f"{name} {q}"] = view.length(name, q)
+            result[f"{name} {q}"] = view.quantile(name, q)
     for stride in (1, *STRIDES):
         for protocol in ("nearest", "linear", "best"):
             result[f"survival {stride} {protocol}"] = view.survival(stride, protocol)
@@ -264,7 +257,7 @@ def test_quantiles_are_within_the_stated_bounds(seed: int, frame: bool) -> None:
                 assert view.convexity(q, "area") == pytest.approx(exact, abs=0.001 + 1e-12)
             for name, column in HISTOGRAMS.items():
                 exact = np.quantile(on_basis(view, measurements, column), q, method="inverted_cdf")
-                assert view.length(name, q) == pytest.approx(exact, rel=LENGTH_ERROR + 1e-9), name
+                assert view.quantile(name, q) == pytest.approx(exact, rel=LENGTH_ERROR + 1e-9), name
 
 
 @settings(deadline=None, max_examples=50)
@@ -292,7 +285,7 @@ def test_quantiles_of_local_width() -> None:
         values = np.concatenate(widths)
         for q in QUANTILES:
             exact = float(np.quantile(values, q, method="inverted_cdf"))
-            assert ClassView(class_id, "", counts).length("width_pixels", q) == pytest.approx(
+            assert ClassView(class_id, "", counts).quantile("width_pixels", q) == pytest.approx(
                 exact, rel=LENGTH_ERROR + 1e-6
             )
 
@@ -302,14 +295,14 @@ def test_areas_of_every_size_are_within_the_bound(side: int) -> None:
     """A scene's wall or road has a million pixels and more."""
     measurement = measured(np.pad(np.ones((side, side), np.uint8), 2), sampled=False)
     view = ClassView(1, "", tally_one(measurement)[1])
-    assert view.length("area", 0.5) == pytest.approx(side**2, rel=LENGTH_ERROR + 1e-9)
+    assert view.quantile("area", 0.5) == pytest.approx(side**2, rel=LENGTH_ERROR + 1e-9)
 
 
 def test_widths_under_one_pixel_read_one_pixel() -> None:
     """The ribbon formula gives 0.96 px for an oblique line of one pixel."""
     measurement = measured(line(40, 40))
     assert measurement.rows["mean_width"][0] == pytest.approx(0.956, abs=0.001)
-    assert ClassView(1, "", tally_one(measurement)[1]).length("mean_width", 0.5) == 1
+    assert ClassView(1, "", tally_one(measurement)[1]).quantile("mean_width", 0.5) == 1
 
 
 @settings(deadline=None, max_examples=200)
@@ -345,7 +338,7 @@ def test_shape_is_read_from_untruncated_objects_while_they_hold_half_the_area() 
     labels[60:, 150:] = 1  # 2000 px, truncated
     view = ClassView(1, "", tally_one(measured(labels))[1])
     assert not view.untruncated_only
-    assert view.length("extent", 1.0) == pytest.approx(50, rel=LENGTH_ERROR)
+    assert view.quantile("box_length", 1.0) == pytest.approx(50, rel=LENGTH_ERROR)
     labels[80:, 150:] = 0
     labels[60:80, 182:] = 0
     view = ClassView(1, "", tally_one(measured(labels))[1])
@@ -355,7 +348,7 @@ def test_shape_is_read_from_untruncated_objects_while_they_hold_half_the_area() 
     labels[60:80, 150:182] = 0
     view = ClassView(1, "", tally_one(measured(labels))[1])
     assert view.untruncated_only
-    assert view.length("extent", 1.0) == pytest.approx(30, rel=LENGTH_ERROR)
+    assert view.quantile("box_length", 1.0) == pytest.approx(30, rel=LENGTH_ERROR)
 
 
 def test_a_class_of_nothing_is_undefined() -> None:
