@@ -1,0 +1,31 @@
+"""Pages of rules, metrics and findings, as `shapeprof explain NAME` shows them."""
+
+from __future__ import annotations
+
+from shapeprof.findings.registry import all_findings
+from shapeprof.metrics.columns import COLUMNS
+from shapeprof.rules.rule import all_rules
+
+
+def pages() -> dict[str, str]:
+    """The page of every rule, metric and finding, by its code or name."""
+    found = {rule.code: f"{rule.code} {rule.name}\n\n{rule.page}" for rule in all_rules()}
+    for column in COLUMNS:
+        low = "-inf" if column.low is None else f"{column.low:g}"
+        high = "inf" if column.high is None else f"{column.high:g}"
+        bounds = f"{low} to {high}" + (f" {column.unit}" if column.unit else "")
+        page = f"{column.meaning}. Range: {bounds}. Undefined: {column.undefined}."
+        found[column.name] = f"{column.name}\n\n{page}"
+    for finding in all_findings():
+        severity = f" ({finding.severity})" if finding.severity else ""
+        found[finding.code] = f"{finding.code}{severity}\n\n{finding.page}"
+    return found
+
+
+def names() -> dict[str, tuple[str, ...]]:
+    """The names that have a page, under the heading of their kind."""
+    return {
+        "Rules": tuple(f"{rule.code} ({rule.name})" for rule in all_rules()),
+        "Metrics": tuple(column.name for column in COLUMNS),
+        "Findings": tuple(finding.code for finding in all_findings()),
+    }
