@@ -17,8 +17,8 @@ from shapeprof.export.export import export_model
 from shapeprof.profile.profile import part
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.scan import shards as scanner
-from shapeprof.scan.scan import kept_profile, scan_masks
 from shapeprof.scan.options import ScanOptions
+from shapeprof.scan.scan import kept_profile, scan_masks
 from shapeprof.sources import ReadOptions
 
 SIZE = (120, 160)  # rows, columns

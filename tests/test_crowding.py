@@ -15,8 +15,8 @@ from shapeprof.profile.file import classes_block, dump, load, load_objects
 from shapeprof.profile.profile import Profile, part
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.terminal import Place, show
-from shapeprof.scan.scan import scan_masks
 from shapeprof.scan.options import ScanOptions
+from shapeprof.scan.scan import scan_masks
 from shapeprof.sources import ReadOptions
 
 from .builders import Mask, discs, profile_of, write_set

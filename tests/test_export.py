@@ -20,8 +20,8 @@ from shapeprof.errors import InputError, NothingMeasurable, OutputError, Pairing
 from shapeprof.export.dataset import read_rgb
 from shapeprof.export.export import MULTI_LABEL_CLASSES, Export, export_model
 from shapeprof.recommend.recommend import recommend_design
-from shapeprof.scan.scan import kept_profile, scan_masks
 from shapeprof.scan.options import ScanOptions
+from shapeprof.scan.scan import kept_profile, scan_masks
 from shapeprof.sources import ReadOptions
 
 from .builders import discs, strips, write_set

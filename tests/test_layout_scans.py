@@ -16,8 +16,8 @@ from shapeprof.export.export import export_model
 from shapeprof.profile import file as profile_file
 from shapeprof.profile.profile import Profile, part
 from shapeprof.recommend.recommend import recommend_design
-from shapeprof.scan.scan import kept_profile, scan_masks
 from shapeprof.scan.options import ScanOptions
+from shapeprof.scan.scan import kept_profile, scan_masks
 
 from .builders import discs, write_set
 from .test_cli import run

@@ -9,8 +9,8 @@ import pytest
 from shapeprof.export.export import export_model
 from shapeprof.profile.profile import Profile
 from shapeprof.recommend.recommend import Recommendation, recommend_design
-from shapeprof.scan.scan import scan_masks
 from shapeprof.scan.options import ScanOptions
+from shapeprof.scan.scan import scan_masks
 from shapeprof.sources import ReadOptions
 
 DATASETS = Path(__file__).parent.parent.parent / "shared/datasets"

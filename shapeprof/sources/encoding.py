@@ -57,11 +57,7 @@ class ReadOptions:
         None, "Measure with the shorter side resized to N px. Default: native.", panel=MEASURING, metavar="N", min=8
     )
     annotations: bool | None = _reading(
-        None,
-        "Draw annotations even where there are masks.",
-        panel=FILES,
-        shown="where there are no masks",
-        finds=True,
+        None, "Draw annotations even where there are masks.", panel=FILES, shown="where there are no masks", finds=True
     )
     exclude: tuple[str, ...] = _reading(
         (), "A class to leave out; may be given again.", panel=VALUES, flag="--exclude-class", metavar="NAME"
