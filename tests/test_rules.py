@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shapeprof.errors import UsageError
 from shapeprof.recommend.decision import Recommendation
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.rules.rule import all_rules
-from shapeprof.rules.thresholds import Thresholds, override
+from shapeprof.rules.thresholds import Thresholds
 
 from .builders import crosses, discs, profile_of, strips
 
@@ -205,30 +203,6 @@ def test_rules_have_pages_with_the_same_headings() -> None:
     for rule in all_rules():
         assert "What it decides:" in rule.page
         assert "hreshold" in rule.page, f"{rule.code} does not say where its thresholds come from"
-
-
-def test_thresholds_can_be_overridden(tmp_path: Path) -> None:
-    file = tmp_path / "mine.toml"
-    file.write_text("tolerance = 0.2\nmin_images = 5\n")
-    assert override(file) == replace(Thresholds(), tolerance=0.2, min_images=5)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("tolerence = 0.2", "did you mean tolerance"),
-        ("tolerance = 'much'", "must be a number"),
-        ("tolerance = ", "is not TOML"),
-        ("tolerance = true", "must be a number"),
-    ],
-)
-def test_bad_thresholds_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "mine.toml"
-    file.write_text(text)
-    with pytest.raises(UsageError, match=message):
-        override(file)
-    with pytest.raises(UsageError, match="can't be read"):
-        override(tmp_path / "absent.toml")
 
 
 # Training ------------------------------------------------------------------------------------
