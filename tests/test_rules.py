@@ -87,6 +87,7 @@ def test_large_convex_objects_get_coarse_logits_and_heads() -> None:
     assert all(h.weight == 0.4 for h in r.network.auxiliary_heads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [2, 5, 8])  # clear of the threshold: linear survival scales within a bound
 def test_doubled_masks_shift_the_logit_stride_by_one_octave(width: int) -> None:
     masks = strips(30, width, per_image=2)
@@ -95,6 +96,7 @@ def test_doubled_masks_shift_the_logit_stride_by_one_octave(width: int) -> None:
     assert decided(doubled).network.decoder.logit_stride == 2 * stride
 
 
+@pytest.mark.slow
 def test_wider_strips_never_need_finer_logits() -> None:
     strides = [decided(strips(30, w, per_image=2)).network.decoder.logit_stride for w in (1, 2, 4, 8, 16, 32)]
     assert strides == sorted(strides)
@@ -120,6 +122,7 @@ def test_an_ample_budget_dilates_instead_of_skipping() -> None:
     assert rich.design == "dilated"
 
 
+@pytest.mark.slow
 def test_tolerance_moves_the_stride() -> None:
     masks = discs(60, 40)
     strides = [decided(masks, tolerance=t).network.decoder.logit_stride for t in (0.005, 0.05, 0.11, 0.5)]
@@ -147,6 +150,7 @@ def test_decisions_repeat_exactly() -> None:
     assert recommend_design(profile) == recommend_design(profile)
 
 
+@pytest.mark.slow
 def test_duplicated_images_change_no_decision_but_narrow_the_interval() -> None:
     rng = np.random.default_rng(3)
     masks = [m for r in rng.uniform(8, 30, 40) for m in discs(1, r, per_image=4)]
@@ -183,6 +187,7 @@ def test_a_close_call_is_a_tie_and_takes_the_cheaper() -> None:
     assert r.decisions[1].agreement < 0.8
 
 
+@pytest.mark.slow
 def test_the_lesson_and_the_runner_up_are_always_shown() -> None:
     for masks in (discs(60, 100), strips(30, 3)):
         r = decided(masks)
