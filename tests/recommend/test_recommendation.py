@@ -172,6 +172,7 @@ def test_what_was_not_looked_at_is_said(two_classes: Profile) -> None:
     assert sentences == recommend_design(two_classes).unseen
     assert any(s.startswith("The images:") for s in sentences) and any("input sizes" in s for s in sentences)
     assert not any("sample" in s for s in sentences)
+    assert all(0 < s.find(": ") < 40 and s.endswith(".") for s in sentences)
     part = replace(two_classes, sample=two_classes.sample[:10], arguments={"train_size": 128})
     assert any("a sample of 10 of 60 masks" in s for s in unseen(part))
     assert not any("input sizes" in s for s in unseen(part))
