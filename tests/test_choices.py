@@ -146,6 +146,7 @@ def test_pretrained_weights_learn_slowly_and_random_ones_do_not(
 # The export -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_export_normalises_as_the_encoder_was_trained(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "masks", discs(12, 14, per_image=9), images=tmp_path / "images")
     profile = scan_masks(masks)
@@ -165,6 +166,7 @@ def test_the_export_normalises_as_the_encoder_was_trained(tmp_path: Path) -> Non
     assert "transformers" not in (tmp_path / "plain/requirements.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bottleneck ResNet", "ConvNeXt", "Swin", "DINOv2"])
 def test_an_encoder_in_a_folder_is_exported_built_trained_and_loaded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shapeprof.errors import UsageError
 from shapeprof.recommend.decision import Recommendation
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.rules.rule import all_rules
-from shapeprof.rules.thresholds import Thresholds, override
+from shapeprof.rules.thresholds import Thresholds
 
 from .builders import crosses, discs, profile_of, strips
 
@@ -89,6 +87,7 @@ def test_large_convex_objects_get_coarse_logits_and_heads() -> None:
     assert all(h.weight == 0.4 for h in r.network.auxiliary_heads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [2, 5, 8])  # clear of the threshold: linear survival scales within a bound
 def test_doubled_masks_shift_the_logit_stride_by_one_octave(width: int) -> None:
     masks = strips(30, width, per_image=2)
@@ -97,6 +96,7 @@ def test_doubled_masks_shift_the_logit_stride_by_one_octave(width: int) -> None:
     assert decided(doubled).network.decoder.logit_stride == 2 * stride
 
 
+@pytest.mark.slow
 def test_wider_strips_never_need_finer_logits() -> None:
     strides = [decided(strips(30, w, per_image=2)).network.decoder.logit_stride for w in (1, 2, 4, 8, 16, 32)]
     assert strides == sorted(strides)
@@ -122,6 +122,7 @@ def test_an_ample_budget_dilates_instead_of_skipping() -> None:
     assert rich.design == "dilated"
 
 
+@pytest.mark.slow
 def test_tolerance_moves_the_stride() -> None:
     masks = discs(60, 40)
     strides = [decided(masks, tolerance=t).network.decoder.logit_stride for t in (0.005, 0.05, 0.11, 0.5)]
@@ -149,6 +150,7 @@ def test_decisions_repeat_exactly() -> None:
     assert recommend_design(profile) == recommend_design(profile)
 
 
+@pytest.mark.slow
 def test_duplicated_images_change_no_decision_but_narrow_the_interval() -> None:
     rng = np.random.default_rng(3)
     masks = [m for r in rng.uniform(8, 30, 40) for m in discs(1, r, per_image=4)]
@@ -185,6 +187,7 @@ def test_a_close_call_is_a_tie_and_takes_the_cheaper() -> None:
     assert r.decisions[1].agreement < 0.8
 
 
+@pytest.mark.slow
 def test_the_lesson_and_the_runner_up_are_always_shown() -> None:
     for masks in (discs(60, 100), strips(30, 3)):
         r = decided(masks)
@@ -205,30 +208,6 @@ def test_rules_have_pages_with_the_same_headings() -> None:
     for rule in all_rules():
         assert "What it decides:" in rule.page
         assert "hreshold" in rule.page, f"{rule.code} does not say where its thresholds come from"
-
-
-def test_thresholds_can_be_overridden(tmp_path: Path) -> None:
-    file = tmp_path / "mine.toml"
-    file.write_text("tolerance = 0.2\nmin_images = 5\n")
-    assert override(file) == replace(Thresholds(), tolerance=0.2, min_images=5)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("tolerence = 0.2", "did you mean tolerance"),
-        ("tolerance = 'much'", "must be a number"),
-        ("tolerance = ", "is not TOML"),
-        ("tolerance = true", "must be a number"),
-    ],
-)
-def test_bad_thresholds_say_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "mine.toml"
-    file.write_text(text)
-    with pytest.raises(UsageError, match=message):
-        override(file)
-    with pytest.raises(UsageError, match="can't be read"):
-        override(tmp_path / "absent.toml")
 
 
 # Training ------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Published encoders: which ones are known, how their images are normalised, and what they cost.
 
-The counts are of what ``nn/backbone.py`` builds; ``tests/test_backbones.py`` holds the two together. No torch and no
-transformers is needed. Of an encoder that isn't in the table, its folder says the same: config.json and, where it
-is there, preprocessor_config.json.
+The counts match what ``nn/backbone.py`` builds (``tests/test_backbones.py`` compares them), without torch or
+transformers. An encoder that is not in the table is read from its folder: config.json and, if there is one,
+preprocessor_config.json.
 """
 
 from __future__ import annotations
@@ -93,10 +93,10 @@ KNOWN = {
 
 
 def find_encoder(name: str) -> Published:
-    """The encoder of that name in the table, or of that folder.
+    """The encoder with this name in ``KNOWN``, or the one saved in this folder.
 
     Raises:
-        UsageError: neither; or a folder that holds no encoder of a known family.
+        UsageError: there is no such encoder, or it is of an unknown family.
     """
     if name in KNOWN:
         return KNOWN[name]
@@ -106,8 +106,8 @@ def find_encoder(name: str) -> Published:
     if folder.is_dir():
         raise UsageError(f"{name}: a folder without config.json; give one that save_pretrained has written")
     near = difflib.get_close_matches(name, KNOWN, 1, cutoff=0.4) or [k for k in KNOWN if name.lower() in k.lower()]
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"no encoder is called {name!r}{hint} Known: {', '.join(KNOWN)}; or a folder of one")
+    hint = f"; did you mean {near[0]}?" if near else "."
+    raise UsageError(f"no encoder is called {name!r}{hint} Known: {', '.join(KNOWN)}; or give the folder of one")
 
 
 SHAPE_FIELDS = (  # fields of config.json that the network follows from; the others are left at their defaults
@@ -146,8 +146,8 @@ def _json(path: Path) -> dict[str, Any]:
 def backbone_layers(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]:
     """Every layer of ``encoder`` for images of ``channels`` channels.
 
-    Shapes are those inside: a Swin's windows are filled up at the border, a DINOv2 sees the image resized. What
-    training keeps is what autograd keeps on a CPU, where attention is fused, unless it has a bias (Swin).
+    Shapes are those inside the encoder: Swin pads its windows at the border, DINOv2 sees a resized image. Values kept
+    for the backward pass are those that autograd keeps on a CPU, where attention without a bias (not Swin) is fused.
     """
     count = {"resnet": _resnet, "convnext": _convnext, "swin": _swin, "dinov2": _dinov2}[encoder.family]
     return count(encoder, channels, at)
@@ -252,10 +252,16 @@ def _dinov2(encoder: BackboneSpec, channels: int, at: Grid) -> Iterator[Layer]:
 def _attention(
     name: str, config: dict[str, Any], width: int, places: tuple[int, int, int], heads: int, *, fused: bool = False
 ) -> Iterator[Layer]:
-    """``places``: positions, those with the filling of windows, and how many each of these attends to.
+    """Layers of one attention block.
 
-    Not fused: windows with a bias per relative place; the weights of attention are kept. Fused: with a layer
-    scale, and only the logarithm of each sum is kept.
+    Args:
+        name: of the block.
+        config: of the encoder.
+        width: channels.
+        places: positions, positions with the padding of windows, and positions that each of those attends to.
+        heads: of the attention.
+        fused: without a bias and with a layer scale: only the logarithm of each softmax's sum is kept. Otherwise
+            windows with a bias per relative position: the weights of the attention are kept.
     """
     n, filled, seen = places
     bias = bool(config.get("qkv_bias", True))

@@ -22,7 +22,7 @@ class Convolution:
     dilation: int = 1
     groups: int = 1  # equal to its channels: depthwise
     norm: bool = True  # a norm and a ReLU follow (2 parameters a channel); without them it has a bias
-    joined: bool = False  # reads a tensor made for it (concatenated, enlarged): one more to keep for backward
+    joined: bool = False  # its input is a new tensor (concatenated or enlarged), also kept for the backward pass
     training_only: bool = False  # part of an auxiliary or deep-supervision head
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -216,6 +217,11 @@ class Rationale(Block):
     flips_when: str | None = None
 
 
+def sets_part(sets: Iterable[str], part: str) -> bool:
+    """Whether a decision that ``sets`` these parts sets ``part``: it is one of them, or lies in one."""
+    return any(f"{part}.".startswith(f"{each}.") for each in sets)
+
+
 class Provenance(Block):
     """What this spec was made from."""
 
@@ -255,10 +261,8 @@ class ModelSpec(Block):
         return self
 
     def rationale_of(self, part: str) -> Rationale | None:
-        """Why a part has its value: the last decision that set it, such as "model.decoder.logit_stride", or a part that
-        it lies in."""
-        found = [r for r in self.rationale if any(f"{part}.".startswith(f"{each}.") for each in r.sets)]
-        return found[-1] if found else None
+        """Why a part, such as "model.decoder.logit_stride", has its value: the last decision that set it."""
+        return next((r for r in reversed(self.rationale) if sets_part(r.sets, part)), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and strings, ready for YAML or JSON."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from shapeprof.design.cost import Cost, Seconds, training_seconds
 from shapeprof.design.family import DEFAULT
-from shapeprof.design.spec import DesignName, NetworkSpec, TrainingSpec
+from shapeprof.design.spec import DesignName, NetworkSpec, TrainingSpec, sets_part
 from shapeprof.rules.evidence import Evidence
 from shapeprof.rules.rule import Outcome, Rule
 from shapeprof.rules.thresholds import Thresholds
@@ -127,7 +127,7 @@ class Recommendation:
 
     def decision_on(self, part: str) -> Decision | None:
         """The last decision that set a part of spec.yaml, such as "model.decoder.logit_stride"."""
-        return next((d for d in reversed(self.decisions) if part in d.parts), None)
+        return next((d for d in reversed(self.decisions) if sets_part(d.parts, part)), None)
 
     @property
     def seconds(self) -> Seconds:

@@ -96,7 +96,7 @@ def with_reference(recommendation: Recommendation, profile: Profile, name: str) 
     """
     if name not in REFERENCES:
         near = difflib.get_close_matches(name, REFERENCES, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         raise UsageError(f"no reference design is called {name!r}{hint} Known: {', '.join(REFERENCES)}")
     reference, recommended = REFERENCES[name], recommendation.network
     network = replace(reference.knobs, widths=recommended.encoder.widths).network()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shapeprof.design.draft import Draft
 from shapeprof.design.family import context_channels, decoder_channels
 
@@ -35,10 +37,11 @@ def encoder_width(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     """
     large, context = evidence.images >= t.small_set, draft.model.context
     widths, others = (WIDE, NARROW) if large else (NARROW, WIDE)
-    if context is not None:
-        context = context.model_copy(update={"channels": context_channels(widths)})
+    sets: dict[str, Any] = {"model.encoder.widths": widths, "model.decoder.channels": decoder_channels(widths)}
+    if context is not None and context.channels != context_channels(widths):
+        sets["model.context"] = context.model_copy(update={"channels": context_channels(widths)})
     return Outcome(
-        {"model.encoder.widths": widths, "model.decoder.channels": decoder_channels(widths), "model.context": context},
+        sets,
         widths,
         f"{evidence.images:,} images fill {'a wide' if large else 'only a narrow'} encoder. It has {widths[0]} to "
         f"{widths[-1]} channels.",

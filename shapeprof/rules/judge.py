@@ -33,15 +33,14 @@ def judge_by(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     scores, reasons = [MEAN_IOU], []
     if thin:
         scores.append(CENTRE_LINE)
-        reasons.append(f"{_some(thin)} is so thin that a pixel at the outline costs most of its IoU: clDice as well")
+        reasons.append(f"Thin shapes ({_some(thin)}) lose most of their IoU to a pixel at the outline: clDice too.")
     if many:
         scores.append(OBJECT_F1)
-        reasons.append(f"images hold many objects of {_some(many)}: count them by F1 as well")
+        reasons.append(f"Objects ({_some(many)}) can grow together at no cost in IoU: F1 over objects too.")
     if not reasons:
         scores.append(BOUNDARY_IOU)
-        reasons.append("the shapes are large, so mean IoU hardly sees their outlines: boundary IoU as well")
-    reason = "; ".join(reasons)
-    return Outcome({}, tuple(scores), reason[0].upper() + reason[1:] + ".")
+        reasons.append("Large shapes have a high IoU whatever their outlines look like: boundary IoU too.")
+    return Outcome({}, tuple(scores), " ".join(reasons))
 
 
 def _per_image(view: ClassView) -> float:
