@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+SAMPLE = 64  # chosen: masks looked at to detect an encoding
+COLOUR_SAMPLE = 256  # chosen: more for colours, as a colour that was not seen has no class
+
 
 def name_hash(name: str) -> bytes:
     """The hash of a name, 8 bytes; names that are no valid text have one too."""

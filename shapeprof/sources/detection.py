@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from shapeprof.errors import NothingMeasurable
 from shapeprof.issues import Issue
-from shapeprof.sampling import sample_order
+from shapeprof.sampling import COLOUR_SAMPLE, SAMPLE, sample_order
 
 from .annotation_encoding import encoding_of
 from .encoding import Encoding, ReadOptions
@@ -16,7 +16,6 @@ from .layouts.pages import PagesFound, class_pages, decide_pages
 from .layouts.panoptic import panoptic_encoding
 from .maskset import MaskFolder
 from .names.known_sets import refuse_unread
-from .sample import COLOUR_SAMPLE, SAMPLE
 from .values.colour import colour_of, decide_colour, palettes_differ
 from .values.draft import Draft
 from .values.grey import decide_grey

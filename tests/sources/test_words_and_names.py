@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from shapeprof.sampling import sample_order
 from shapeprof.sources.names.name import Name, parsed
 from shapeprof.sources.names.words import NO_CLASSES, SPLITS, is_image_folder, is_mask_folder, is_mask_word
-from shapeprof.sources.sample import sample_order
 from shapeprof.sources.wording import either, first_few
 
 
