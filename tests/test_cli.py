@@ -252,3 +252,73 @@ def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read
 def yaml_classes(folder: Path) -> list[str]:
     spec = yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))
     return [each["name"] for each in spec["classes"]]
+
+
+@pytest.mark.parametrize(
+    ("command", "panels", "options"),
+    [
+        (
+            "scan",
+            ("Which files are masks, and how", "What their values mean", "Measuring", "The design"),
+            ("--pattern", "--explain-input", "--no-instances", "--merge-classes", "--floor", "--strict", "--memory"),
+        ),
+        (
+            "export",
+            ("Which files are masks, and how", "What their values mean", "Measuring", "The design"),
+            ("--images", "--no-verify", "--no-pretrained", "--to", "--train-size", "--group", "--rules"),
+        ),
+        ("report", ("The design",), ("--details", "--json", "--tolerance")),
+    ],
+)
+def test_help_shows_options_in_panels_with_limits_and_defaults(
+    command: str, panels: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    code, out, err = run(command, "--help", columns=120)
+    assert (code, err) == (0, "")
+    assert sorted(panels, key=out.index) == list(panels)
+    assert [option for option in options if option not in out] == []
+    assert "x>=0.5" in out and "[default: (8)]" in out
+    assert ("--floor" in out) == (command == "scan")
+    if command == "scan":
+        assert "[default: 32]" in out and "x>=10" in out and "[default: (detected)]" in out
+
+
+def test_the_help_of_export_lists_the_targets() -> None:
+    assert "What to write: pytorch" in " ".join(run("export", "--help", columns=200)[1].split())
+
+
+def test_details_show_more(kept: Path) -> None:
+    short, long = run("report", "masks", cwd=kept)[1], run("report", "masks", "--details", cwd=kept)[1]
+    assert len(long.splitlines()) > len(short.splitlines()) + 10
+    assert run("scan", "masks", "--details", cwd=kept)[1].splitlines()[1:9] == long.splitlines()[1:9]
+
+
+def test_the_next_command_repeats_the_options_of_the_design(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "my rules.toml").write_text("min_objects = 7\n")
+    design = ("--tolerance", "0.1", "--memory", "24", "--rules", tmp_path / "my rules.toml")
+    out = run("report", "masks", *design, cwd=kept, columns=400)[1]
+    assert f"--tolerance 0.1 --rules '{tmp_path / 'my rules.toml'}' --memory 24" in out
+    out = run("scan", "masks", "-o", tmp_path / "out", cwd=kept, columns=400)[1]
+    assert f"shapeprof export {tmp_path / 'out' / 'profile.json'}" in out
+
+
+def test_a_group_alone_does_not_ask_for_another_scan(kept: Path, tmp_path: Path) -> None:
+    options = ("--images", "images", "--group", r"(\d)\.png", "--no-verify", "-o", tmp_path / "net")
+    code, out, err = run("export", "masks.shapeprof", *options, cwd=kept)
+    assert (code, err) == (0, "") and "train.py" in out
+    rows = (tmp_path / "net" / "dataset.csv").read_text().splitlines()[1:]
+    assert {row.rsplit(",", 1)[1] for row in rows} == {str(i) for i in range(10)}
+
+
+def test_explain_lists_all_names() -> None:
+    code, out, _ = run("explain")
+    rules, metrics = out.splitlines()[:2]
+    assert code == 0 and rules.startswith("Rules:   R0") and metrics.startswith("Metrics: ")
+    assert "convexity" in metrics
+
+
+@pytest.mark.parametrize("place", ["", " "])
+@pytest.mark.parametrize("command", ["scan", "report"])
+def test_an_empty_place_is_named(command: str, place: str) -> None:
+    code, out, err = run(command, place)
+    assert (code, out) == (2, "") and "expected a folder" in err
