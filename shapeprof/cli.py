@@ -58,12 +58,8 @@ Masks = Annotated[
 Source = Annotated[
     str, typer.Argument(metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan.")
 ]
-Explain = Annotated[
-    bool,
-    typer.Option(
-        "--explain-input", help="Show what each file is read as, and why; measure nothing.", rich_help_panel=FILES
-    ),
-]
+EXPLAIN = "Show what each file is read as, and why; measure nothing."
+Explain = Annotated[bool, typer.Option("--explain-input", help=EXPLAIN, rich_help_panel=FILES)]
 Details = Annotated[bool, typer.Option("--details", help="Also show every decision with its numbers, and every class.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
 

@@ -22,7 +22,7 @@ MAY_KNOW = {
     "rules": {"profile", "design"},
     "recommend": {"rules", "profile", "design"},
     "design": set(),
-    "export": {"design", "metrics", "profile", "recommend", "scan", "sources", "targets"},
+    "export": {"design", "metrics", "profile", "recommend", "sources", "targets"},
     "targets": {"design"},
     "findings": {"metrics", "profile", "recommend"},
     "report": {"export", "findings", "metrics", "profile", "recommend", "rules"},
@@ -196,7 +196,7 @@ def test_starting_up_loads_nothing_heavy(statement: str) -> None:
     assert not loaded_by(statement) & (HEAVY if "emitters" not in statement else HEAVY - {"rich.console"})
 
 
-@pytest.mark.parametrize("arguments", ["['--help']", "['scan', '--help']", "['--version']"])
+@pytest.mark.parametrize("arguments", ["['--help']", "['scan', '--help']", "['export', '--help']", "['--version']"])
 def test_help_loads_nothing_heavy(arguments: str) -> None:
     statement = f"sys.argv[1:] = {arguments}\nimport contextlib, io\nfrom shapeprof.cli import main\n"
     statement += "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"

@@ -147,7 +147,7 @@ def broken_inputs(folder: Path) -> None:
         (["scan", "fine", "--workers", "-1"], 2, ["--workers"]),
         (["scan", "fine", "--group", "("], 2, ["group pattern"]),
         (["scan"], 2, ["MASKS"]),
-        (["report", "not-a-profile.json"], 1, ["not-a-profile.json", "no profile"]),
+        (["report", "not-a-profile.json"], 1, ["not-a-profile.json", "is not a profile", "shapeprof scan"]),
         (["report", "old.json"], 1, ["old.json", "schema version 0", "scan again"]),
         (["export", "fine", "-o", "thesis"], 1, ["thesis", "chapter1.txt", "-o"]),
         (["export", "fine", "-o", "fine/000.png"], 1, ["is a file"]),
@@ -175,8 +175,9 @@ def test_one_broken_file_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> No
     cv2.imwrite(str(masks / "photo.png"), noise)
     code, out, err = run("scan", masks, columns=200)
     assert code == 0 and "Traceback" not in err
-    assert "!! cut.png" in out and "!! photo.png" in out
-    assert "12 read" in out and "2 unreadable" in out
+    errors = [line for line in out.splitlines() if "!!" in line]
+    assert sum("cut.png" in line for line in errors) == sum("photo.png" in line for line in errors) == 1
+    assert "12 masks read" in out and "2 files could not be read" in out
     assert run("scan", masks, "--strict")[0] == 1
 
 
@@ -194,7 +195,7 @@ def test_hostile_names_print_harmlessly(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
     for name in ("[bold red]x[b].png", "new\nline.png", "\x1b[31mred.png"):
         (masks / name).write_text("not a mask")
-    code, out, err = run("scan", masks, columns=200)
+    code, out, err = run("scan", masks, "--details", columns=200)
     assert code == 0 and "\x1b" not in out + err
     assert "[bold red]x[b].png" in out
     paths = {f["path"] for f in json.loads(run("scan", masks, "--json")[1])["findings"]}
@@ -252,3 +253,73 @@ def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read
 def yaml_classes(folder: Path) -> list[str]:
     spec = yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))
     return [each["name"] for each in spec["classes"]]
+
+
+@pytest.mark.parametrize(
+    ("command", "panels", "options"),
+    [
+        (
+            "scan",
+            ("Which files are masks, and how", "What their values mean", "Measuring", "The design"),
+            ("--pattern", "--explain-input", "--no-instances", "--merge-classes", "--floor", "--strict", "--memory"),
+        ),
+        (
+            "export",
+            ("Which files are masks, and how", "What their values mean", "Measuring", "The design"),
+            ("--images", "--no-verify", "--no-pretrained", "--to", "--train-size", "--group", "--rules"),
+        ),
+        ("report", ("The design",), ("--details", "--json", "--tolerance")),
+    ],
+)
+def test_help_shows_options_in_panels_with_limits_and_defaults(
+    command: str, panels: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    code, out, err = run(command, "--help", columns=120)
+    assert (code, err) == (0, "")
+    assert sorted(panels, key=out.index) == list(panels)
+    assert [option for option in options if option not in out] == []
+    assert "x>=0.5" in out and "[default: (8)]" in out
+    assert ("--floor" in out) == (command == "scan")
+    if command == "scan":
+        assert "[default: 32]" in out and "x>=10" in out and "[default: (detected)]" in out
+
+
+def test_the_help_of_export_lists_the_targets() -> None:
+    assert "What to write: pytorch" in " ".join(run("export", "--help", columns=200)[1].split())
+
+
+def test_details_show_more(kept: Path) -> None:
+    short, long = run("report", "masks", cwd=kept)[1], run("report", "masks", "--details", cwd=kept)[1]
+    assert len(long.splitlines()) > len(short.splitlines()) + 10
+    assert run("scan", "masks", "--details", cwd=kept)[1].splitlines()[1:9] == long.splitlines()[1:9]
+
+
+def test_the_next_command_repeats_the_options_of_the_design(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "my rules.toml").write_text("min_objects = 7\n")
+    design = ("--tolerance", "0.1", "--memory", "24", "--rules", tmp_path / "my rules.toml")
+    out = run("report", "masks", *design, cwd=kept, columns=400)[1]
+    assert f"--tolerance 0.1 --rules '{tmp_path / 'my rules.toml'}' --memory 24" in out
+    out = run("scan", "masks", "-o", tmp_path / "out", cwd=kept, columns=400)[1]
+    assert f"shapeprof export {tmp_path / 'out' / 'profile.json'}" in out
+
+
+def test_a_group_alone_does_not_ask_for_another_scan(kept: Path, tmp_path: Path) -> None:
+    options = ("--images", "images", "--group", r"(\d)\.png", "--no-verify", "-o", tmp_path / "net")
+    code, out, err = run("export", "masks.shapeprof", *options, cwd=kept)
+    assert (code, err) == (0, "") and "train.py" in out
+    rows = (tmp_path / "net" / "dataset.csv").read_text().splitlines()[1:]
+    assert {row.rsplit(",", 1)[1] for row in rows} == {str(i) for i in range(10)}
+
+
+def test_explain_lists_all_names() -> None:
+    code, out, _ = run("explain")
+    rules, metrics = out.splitlines()[:2]
+    assert code == 0 and rules.startswith("Rules:   R0") and metrics.startswith("Metrics: ")
+    assert "convexity" in metrics
+
+
+@pytest.mark.parametrize("place", ["", " "])
+@pytest.mark.parametrize("command", ["scan", "report"])
+def test_an_empty_place_is_named(command: str, place: str) -> None:
+    code, out, err = run(command, place)
+    assert (code, out) == (2, "") and "expected a folder" in err

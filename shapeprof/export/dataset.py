@@ -37,7 +37,7 @@ class Matched:
 
     @property
     def masks_per_image(self) -> float:
-        """Masks of an image on average: more than 1 where each shows a class."""
+        """Mean number of masks of an image; more than 1 if each mask shows one class."""
         pairs = self.pairing.pairs
         return sum(1 + len(p.more) for p in pairs) / len(pairs)
 
@@ -53,10 +53,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """What dataset.csv lists, and what it could not."""
+    """The rows of dataset.csv, and issues about masks that have none."""
 
     rows: tuple[Row, ...]
-    rewritten: int  # masks written as index PNG, because they were none, or as bit fields
+    rewritten: int  # masks written anew, as index PNG or as bit fields
     issues: tuple[Issue, ...]
 
 
@@ -79,7 +79,7 @@ def match(profile: Profile, masks: Path | None, images: Path, group: str | None)
 
 
 def _split(pairing: Pairing) -> tuple[dict[str, str], Literal["folders", "random"]]:
-    """Existing train and val folders; else a fifth by hash, whole groups together."""
+    """The split by train and val folders if there are both; else a fifth for validation, whole groups together."""
     given = {p.mask: p.split for p in pairing.pairs}
     if {"train", "val"} <= set(given.values()):
         return {mask: split or "train" for mask, split in given.items()}, "folders"
@@ -144,42 +144,54 @@ def write_dataset(
     *,
     multi_label: bool = False,
 ) -> Dataset:
-    """Write every mask that is no plain index PNG below ``out/masks``; ``ids``: class ids to exported ids.
+    """Write every mask that is not a plain index PNG below ``out/masks``.
 
-    ``multi_label``: write every mask as bit fields, in which a pixel keeps all its classes.
+    Args:
+        profile: of the masks.
+        matched: masks with their images.
+        out: folder of the export.
+        ids: exported id of each class id.
+        progress: called with masks done and masks in all.
+        multi_label: write every mask as bit fields, in which a pixel keeps all its classes.
     """
     encoding = Encoding.from_dict(profile.encoding)
-    table = _table(ids)
-    called = dict(zip(matched.masks.files, matched.masks.image_names, strict=True))
+    names = dict(zip(matched.masks.files, matched.masks.image_names, strict=True))
+    pairs = sorted(matched.pairing.pairs, key=lambda p: p.mask)
     rows: list[Row] = []
     issues: list[Issue] = []
     rewritten = 0
-    for done, item in enumerate(sorted(matched.pairing.pairs, key=lambda p: p.mask), start=1):
+    for done, item in enumerate(pairs, start=1):
         path = matched.masks.root / item.mask
         if multi_label or not _is_plain(encoding, item.mask, ids):
-            files = (item.mask, *item.more)
             try:
-                if multi_label:
-                    content = _bit_png(read_layers(matched.masks.root, files, encoding), ids)
-                else:
-                    label_map, overlap = read_whole(matched.masks.root, files, encoding)
-                    content, issues = _index_png(label_map, table), [*issues, *overlap]
+                content, overlap = _png(matched.masks.root, (item.mask, *item.more), encoding, ids, multi_label)
             except UnreadableMask as error:
                 issues.append(Issue("error", error.code, f"left out of dataset.csv: {error.message}", item.mask))
                 continue
-            path = out / "masks" / Path(called[item.mask]).with_suffix(".png")
+            issues += overlap
+            path = out / "masks" / Path(names[item.mask]).with_suffix(".png")
             write(path, content)
             rewritten += 1
         mask = path.relative_to(out).as_posix() if path.is_relative_to(out) else path.resolve().as_posix()
         image = (matched.images / item.image).resolve().as_posix()
         rows.append(Row(image, mask, matched.split_of[item.mask], item.group or ""))
         if progress:
-            progress(done, len(matched.pairing.pairs))
+            progress(done, len(pairs))
     return Dataset(tuple(rows), rewritten, tuple(issues))
 
 
+def _png(
+    root: Path, files: tuple[str, ...], encoding: Encoding, ids: dict[int, int], multi_label: bool
+) -> tuple[bytes, tuple[Issue, ...]]:
+    """The mask of one image as the trainer reads it, and issues about classes that overlap."""
+    if multi_label:
+        return _bit_png(read_layers(root, files, encoding), ids), ()
+    label_map, overlap = read_whole(root, files, encoding)
+    return _index_png(label_map, _table(ids)), overlap
+
+
 def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
-    """Whether a mask already is what the trainer reads: a grey PNG of exported ids, 255 ignored."""
+    """Whether the trainer can read a mask as it is: a grey PNG of exported ids, 255 ignored."""
     same = all(old == new for old, new in ids.items()) and all(raw == i for raw, i in encoding.mapping)
     exact = not encoding.levels and not encoding.new_ids and not encoding.equal_channels and not encoding.instances
     exact = exact and encoding.layout == "files"
@@ -188,6 +200,7 @@ def _is_plain(encoding: Encoding, path: str, ids: dict[int, int]) -> bool:
 
 
 def _table(ids: dict[int, int]) -> NDArray[np.uint16]:
+    """Exported id by class id; 65535: ignored."""
     table = np.full(65536, 65535, np.uint16)
     for old, new in ids.items():
         table[old] = new
@@ -206,7 +219,7 @@ def _index_png(label_map: LabelMap, table: NDArray[np.uint16]) -> bytes:
 def _bit_png(layers: tuple[LabelMap, ...], ids: dict[int, int]) -> bytes:
     """Label maps of one image as a PNG of bit fields: bit ``ids[c]`` is set where any of them shows class c.
 
-    uint8 with 255 ignored for up to 7 classes, else uint16 with 65535 ignored. What one layer ignores is ignored.
+    uint8 with 255 ignored for up to 7 classes, else uint16 with 65535 ignored; a pixel is ignored if any layer does.
     """
     bits = np.zeros(layers[0].labels.shape, np.uint8 if len(ids) <= 7 else np.uint16)
     for layer in layers:

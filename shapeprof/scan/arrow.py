@@ -1,6 +1,6 @@
 """NumPy arrays and text as Arrow arrays, from their buffers.
 
-``pyarrow.array`` would do, but looks whether it was given something of pandas, which it imports for that: 0.3 s.
+``pyarrow.array`` does the same, but imports pandas to look whether it was given any of it: 0.3 s.
 """
 
 from __future__ import annotations

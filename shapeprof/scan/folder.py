@@ -1,4 +1,4 @@
-"""Where the results of a scan go: objects.parquet and profile.json in a folder of ours."""
+"""The folder that a scan writes: profile.json, objects.parquet, log.json and shards."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from shapeprof.writing import temporary, writing
 from .shard_cache import GOES_ON
 from .shards import ObjectRows
 
-STALE = 3600.0  # chosen: seconds without a change from which a temporary file belongs to a process that died
+STALE = 3600.0  # chosen: a temporary file unchanged for so many seconds is from a process that died
 _OURS = r"(profile\.json|objects\.parquet|log\.json)(\.(\d+\.)?part)?"  # what a scan leaves behind
 
 
 def default_output(masks: Path) -> Path:
-    """``<masks>.shapeprof`` beside the masks; where that can't be written, a place in the user's cache."""
+    """``<masks>.shapeprof`` beside the masks; if that can't be written, a folder in the user's cache."""
     resolved = masks.resolve()
     beside = resolved.with_name(resolved.name + ".shapeprof")
     if beside.is_dir() or os.access(beside.parent, os.W_OK):
@@ -63,10 +63,9 @@ def prepare_output(out: Path) -> None:
 
 
 def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
-    """The state of every mask: what is measured of it holds as long as that does not change.
+    """Map each mask to the sizes and times of the files it is read from. Measurements hold while they are the same.
 
-    Sizes and times of the files that it is read from. ``document``: a file that all masks depend on
-    too, relative to the folder.
+    ``document``: a file that all masks depend on, relative to the folder.
     """
     on_disk = {path: _state(folder.root / path) for path in folder.stored}
     common = [_state(folder.root / document)] if document else []
@@ -79,7 +78,7 @@ def file_states(folder: MaskFolder, document: str = "") -> dict[str, str]:
 
 
 def _state(path: Path) -> str:
-    """Size and times of a file: its own, and that of its last change of any kind, as by renaming; "" if it is gone."""
+    """Size, modification time and change time (as of renaming) of a file; "" if it is gone."""
     try:
         status = path.stat()
     except OSError:
@@ -93,7 +92,7 @@ def _digest(lines: Iterable[str]) -> str:
 
 
 def folder_state(states: dict[str, str]) -> str:
-    """Digest of the names and states of all masks: whether a scan is still up to date."""
+    """Digest of the names and states of all masks. A scan is up to date while it is the same."""
     digest = hashlib.blake2b(digest_size=16)
     for path, state in states.items():
         digest.update(os.fsencode(path) + f"\0{state}\n".encode())
@@ -101,7 +100,7 @@ def folder_state(states: dict[str, str]) -> str:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the temporary files in a folder that processes left behind when they died."""
+    """Remove temporary files of processes that died."""
     for path in folder.glob("*.part"):
         with suppress(OSError):
             if path.stat().st_mtime < time.time() - STALE:
@@ -109,9 +108,9 @@ def remove_stale(folder: Path) -> None:
 
 
 class RowWriter:
-    """Writes objects.parquet under a temporary name until it is whole: the objects of some files a row group.
+    """Writes objects.parquet, under a temporary name until it is whole.
 
-    Which files share a row group does not depend on which were measured together.
+    A row group holds the objects of a fixed list of files, whichever files were measured together.
     """
 
     def __init__(self, path: Path, encoding: Encoding, groups: list[tuple[str, ...]]) -> None:
@@ -138,7 +137,7 @@ class RowWriter:
         return self
 
     def write(self, files: tuple[str, ...], rows: list[ObjectRows]) -> None:
-        """Take the rows of some files, which need not be those of one row group."""
+        """Add the objects of some files; they need not make up a row group."""
         if not self._waiting and self._groups[-1] == files:
             self._groups.pop()
             self._write_group(rows)
@@ -179,7 +178,7 @@ class RowWriter:
 
 
 def _by_file(rows: ObjectRows) -> Iterator[tuple[str, ObjectRows]]:
-    """The rows of each file; those of a file lie together."""
+    """(file, its rows) for each file; the rows of a file are consecutive."""
     bounds = np.searchsorted(rows.of_map, np.arange(len(rows.paths) + 1)).tolist()
     for path, first, last in zip(rows.paths, bounds[:-1], bounds[1:], strict=True):
         columns = {name: column[first:last] for name, column in rows.columns.items()}
@@ -187,5 +186,5 @@ def _by_file(rows: ObjectRows) -> Iterator[tuple[str, ObjectRows]]:
 
 
 def _as_text(paths: tuple[str, ...]) -> list[str]:
-    """Paths as valid text: bytes that are no UTF-8 as backslash escapes."""
+    """Paths as valid text: bytes that are not UTF-8 become backslash escapes."""
     return [path.encode("utf-8", "backslashreplace").decode() for path in paths]

@@ -1,4 +1,4 @@
-"""From a folder of masks to a Profile: plan shards, measure them, merge in order, keep the result."""
+"""From a folder of masks to a Profile: plan shards, measure them, merge them in order, keep the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def scan_masks(
 ) -> Profile:
     """Measure a folder of masks and write profile.json, objects.parquet and log.json.
 
-    Shards that an earlier scan has finished, killed or not, are not measured again.
+    Shards that an earlier scan finished are not measured again, even if that scan was killed later.
 
     Args:
         masks: folder, searched recursively, or one COCO or VIA document.
@@ -48,36 +48,13 @@ def scan_masks(
     started = time.time()
     if options.group is not None:
         group_regex(options.group)
-    folder = find_masks(masks, options.read)
-    sizes = (size_of(folder.root / path) for path in folder.stored)
-    workers = number_of_workers(options.workers, sizes)
-    if workers > 1:
-        prepare()
-    encoding = detect(folder, options.read)
-    folder = _part(regrouped(folder, encoding), options.sample)
+    folder, encoding, workers = _prepared(masks, options)
     out = out or default_output(masks)
     prepare_output(out)
     states = file_states(folder, encoding.document)
     plan, unused = _plan(folder, encoding, options, states, out / "shards")
-    if progress:
-        progress(0, len(folder.files))
-    total, done = ShardResult(), 0
-    to_measure = [shard for shard in plan if isinstance(shard, Shard)]
-    with (
-        RowWriter(out / "objects.parquet", encoding, runs_of(folder.files)) as writer,
-        closing(results(to_measure, workers, measure_and_keep)) as measured,
-    ):
-        for shard in plan:
-            result = next(measured) if isinstance(shard, Shard) else restored(shard)
-            unreadable = [i for i in result.issues if i.severity == "error"]
-            if options.strict and unreadable:
-                raise UnreadableMask(unreadable[0].path, unreadable[0].code, unreadable[0].message)
-            files = shard.files
-            writer.write(files, result.rows)
-            total.merge(result)
-            done += len(files)
-            if progress:
-                progress(done, len(folder.files))
+    with RowWriter(out / "objects.parquet", encoding, runs_of(folder.files)) as writer:
+        total = _measured(plan, workers, writer, options.strict, progress)
     if not total.read:
         raise NothingMeasurable(_nothing_readable(masks, total.issues))
     profile = _profile(folder, encoding, options, total)
@@ -86,7 +63,7 @@ def scan_masks(
         "state": folder_state(states),
         "seconds": round(time.time() - started, 3),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S"),
-        "measured": sum(len(shard.files) for shard in to_measure),
+        "measured": sum(len(shard.files) for shard in plan if isinstance(shard, Shard)),
     }
     profile = replace(profile, log=log)
     write(out / "profile.json", profile_file.dump(profile), GOES_ON)
@@ -101,8 +78,44 @@ def scan_masks(
     return profile
 
 
+def _prepared(masks: Path, options: ScanOptions) -> tuple[MaskFolder, Encoding, int]:
+    """(masks to measure, their encoding, processes to use). The processes start while the encoding is detected."""
+    folder = find_masks(masks, options.read)
+    workers = number_of_workers(options.workers, (size_of(folder.root / path) for path in folder.stored))
+    if workers > 1:
+        prepare()
+    encoding = detect(folder, options.read)
+    return _part(regrouped(folder, encoding), options.sample), encoding, workers
+
+
+def _measured(
+    plan: list[Shard | Stored], workers: int, writer: RowWriter, strict: bool, progress: Progress | None
+) -> ShardResult:
+    """The merged results of all shards, measured now or kept; their objects go to ``writer``.
+
+    Raises:
+        UnreadableMask: with ``strict``, at the first mask that can't be read.
+    """
+    total, done, files = ShardResult(), 0, sum(len(shard.files) for shard in plan)
+    if progress:
+        progress(0, files)
+    to_measure = [shard for shard in plan if isinstance(shard, Shard)]
+    with closing(results(to_measure, workers, measure_and_keep)) as measured:
+        for shard in plan:
+            result = next(measured) if isinstance(shard, Shard) else restored(shard)
+            unreadable = next((issue for issue in result.issues if issue.severity == "error"), None)
+            if strict and unreadable:
+                raise UnreadableMask(unreadable.path, unreadable.code, unreadable.message)
+            writer.write(shard.files, result.rows)
+            total.merge(result)
+            done += len(shard.files)
+            if progress:
+                progress(done, files)
+    return total
+
+
 def _part(folder: MaskFolder, number: int) -> MaskFolder:
-    """``number`` of the masks (0: all), those with the smallest hashes of their names."""
+    """The ``number`` masks (0: all) whose names have the smallest hashes."""
     left_out = len(folder.files) - number
     if not number or left_out <= 0:
         return folder
@@ -118,9 +131,9 @@ def _part(folder: MaskFolder, number: int) -> MaskFolder:
 def _plan(
     folder: MaskFolder, encoding: Encoding, options: ScanOptions, states: dict[str, str], store: Path
 ) -> tuple[list[Shard | Stored], list[Path]]:
-    """(what to measure and what is measured already, by first file; stored shards that are of no use).
+    """(shards to measure and shards kept on disk, sorted by first file; files of kept shards that no longer hold).
 
-    A stored shard holds as long as none of its files has changed, left, or entered or left the sample.
+    A kept shard holds as long as all its files are there and unchanged, and are in the same samples.
     """
     sample = frozenset(smallest_hashes(folder.files, options.survival_sample))
     best = frozenset(smallest_hashes(folder.files, options.survival_best))
@@ -186,9 +199,9 @@ def _profile(folder: MaskFolder, encoding: Encoding, options: ScanOptions, total
 
 
 def kept_profile(masks: Path, options: ScanOptions | None = None) -> Profile | None:
-    """The profile of an earlier scan of ``masks`` if it is still up to date (and was made with ``options``).
+    """The profile of an earlier scan if no mask has changed since and it was made with ``options`` (None: any).
 
-    One that found no object is none: it was an error then.
+    None if there is no such profile, or if it holds no object, as such a scan had failed.
     """
     path = default_output(masks) / "profile.json"
     if not path.is_file():

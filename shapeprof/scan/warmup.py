@@ -1,4 +1,4 @@
-"""Imported by the process that workers are forked from: loads what they need, by measuring one small mask."""
+"""Imported by the process that workers are forked from: loads what they need by measuring one small mask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .shards import Shard
 
 
 def _mask() -> NDArray[np.uint8]:
-    """An object with a hole and one in it, a concave one, two that touch, and ignored pixels: some of everything."""
+    """A mask with some of everything: a hole, an object in it, a concave object, touching ones, ignored pixels."""
     mask = np.zeros((128, 128), np.uint8)
     mask[4:60, 4:60], mask[16:48, 16:48], mask[24:40, 24:40] = 1, 0, 2
     mask[70:120, 4:60], mask[80:120, 20:44] = 1, 0
@@ -27,8 +27,8 @@ def _mask() -> NDArray[np.uint8]:
 
 
 def warm() -> None:
-    """Measure the mask as a scan would."""
-    cv2.setNumThreads(1)  # a fork of a process that has used OpenCV's threads would wait for them for ever
+    """Measure the small mask as a scan would."""
+    cv2.setNumThreads(1)  # or forks of this process would wait for OpenCV's threads for ever
     options = ScanOptions()
     with tempfile.TemporaryDirectory() as name:
         cv2.imwrite(str(Path(name) / "mask.png"), _mask())

@@ -1,4 +1,4 @@
-"""Processes that measure shards: results in order, whatever dies."""
+"""Processes that measure shards. Results come in order, even when a process dies."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Measure = Callable[["Shard"], "ShardResult"]
 
 
 def number_of_workers(asked: int, sizes: Iterable[int]) -> int:
-    """Processes to use: as asked; else one per core, or this one alone for a small set.
+    """Number of processes: as asked; 0: one per core, or only this one for a small set.
 
-    ``sizes``: of the mask files, bytes; looked at only as far as it takes.
+    ``sizes``: bytes of each mask file; read only until the set is known to be large.
     """
     if asked:
         return asked
@@ -44,7 +44,7 @@ def number_of_workers(asked: int, sizes: Iterable[int]) -> int:
 
 
 def prepare_for(masks: Path, asked: int) -> None:
-    """``prepare`` as early as can be, if workers may be needed: before anything heavy is imported here."""
+    """Call ``prepare`` if workers may be needed. Best before anything heavy is imported here."""
     files = (Path(folder) / name for folder, _, names in os.walk(masks) for name in names)
     if number_of_workers(asked, map(size_of, files)) > 1:
         prepare()
@@ -59,18 +59,18 @@ def size_of(path: Path) -> int:
 
 
 def prepare() -> None:
-    """Start, without waiting for it, the process that workers are forked from.
+    """Start the process that workers are forked from, without waiting for it.
 
-    It has loaded what workers need, kernels too, so that each starts at once. They are not forked from this
-    process: a fork of one that has used OpenCV's threads waits for them for ever. Where there is no such
-    server workers are spawned, and take most of a second to start.
+    It loads what workers need, compiled kernels too, so that each worker starts at once. Workers are not forked from
+    this process: after OpenCV has used threads, a fork waits for them for ever. On systems without a fork server,
+    workers are spawned and take most of a second to start.
     """
     if _METHOD == "forkserver":
         from multiprocessing import forkserver, resource_tracker  # not on Windows
 
         resource_tracker.ensure_running()  # first: it lets Ctrl-C through again
         forkserver.set_forkserver_preload([f"{__package__}.warmup"])
-        # Ctrl-C is not the server's affair:
+        # The server must not end on Ctrl-C:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
@@ -81,8 +81,8 @@ def prepare() -> None:
 def results(shards: list[Shard], workers: int, measure: Measure) -> Generator[ShardResult, None, None]:
     """Results in the order of the shards.
 
-    A worker that dies costs only the file that killed it: what it and its like had in hand is measured again, each
-    shard in a process of its own, and where that dies too, file by file. ``Shard.suspect`` ones are from the start.
+    A worker that dies costs only the file that killed it: the shards that were being measured are measured again, each
+    in a process of its own, and if that dies too, file by file. A ``suspect`` shard gets its own process at once.
     """
     workers = min(workers, len(shards))
     if workers <= 1:
@@ -111,7 +111,7 @@ def results(shards: list[Shard], workers: int, measure: Measure) -> Generator[Sh
 
 
 def _again(shard: Shard, future: Future[ShardResult] | None, measure: Measure) -> ShardResult:
-    """The result of a shard that was in hand when a worker died."""
+    """The result of a shard that was being measured when a worker died."""
     if future is not None and future.done() and future.exception() is None:
         return future.result()
     return _isolated(shard, measure)
@@ -123,10 +123,10 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 class _Pool(ProcessPoolExecutor):
-    """Workers that do not run the user's script anew, as new processes would: it need not guard its main part."""
+    """Workers that do not run the user's script again, so that it needs no ``if __name__ == "__main__"``."""
 
     def submit(self, /, *args: Any, **keywords: Any) -> Future[Any]:
-        """Submit, which starts workers, while the script is out of sight."""
+        """Submit, which may start workers, while the script is hidden from them."""
         main = sys.modules["__main__"]
         names = {"__file__", "__spec__"} & main.__dict__.keys()
         kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in names}
@@ -138,11 +138,11 @@ class _Pool(ProcessPoolExecutor):
 
 
 def _start_worker() -> None:
-    """What a worker does first."""
+    """Set up a worker: one OpenCV thread, quiet on Ctrl-C, gone when its parent is gone."""
     import cv2
 
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker, without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker silently
     if _METHOD == "forkserver":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _keep_memory()
@@ -150,7 +150,7 @@ def _start_worker() -> None:
 
 
 def _keep_memory() -> None:
-    """Have freed memory reused: handing it back after every mask and asking for it anew costs a tenth of the time."""
+    """Keep freed memory in the process: returning it after every mask costs a tenth of the time."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):  # glibc
@@ -159,7 +159,7 @@ def _keep_memory() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that it works for is gone: a killed scan leaves no workers behind."""
+    """End this process when its parent has gone, so that a killed scan leaves no workers behind."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
