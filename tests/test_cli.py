@@ -147,7 +147,7 @@ def broken_inputs(folder: Path) -> None:
         (["scan", "fine", "--workers", "-1"], 2, ["--workers"]),
         (["scan", "fine", "--group", "("], 2, ["group pattern"]),
         (["scan"], 2, ["MASKS"]),
-        (["report", "not-a-profile.json"], 1, ["not-a-profile.json", "no profile"]),
+        (["report", "not-a-profile.json"], 1, ["not-a-profile.json", "not a profile"]),
         (["report", "old.json"], 1, ["old.json", "schema version 0", "scan again"]),
         (["export", "fine", "-o", "thesis"], 1, ["thesis", "chapter1.txt", "-o"]),
         (["export", "fine", "-o", "fine/000.png"], 1, ["is a file"]),
