@@ -372,12 +372,15 @@ def transforms() -> list[Any]:
 @settings(deadline=None, max_examples=15)
 @given(label_images())
 def test_invariance(transform: Callable[..., NDArray[Any]], in_place: bool, labels: NDArray[np.uint8]) -> None:
-    """The same objects with exactly the same numbers, in another order; moved: less cut by the border."""
+    """The same objects with the same numbers to 9 digits, in another order; moved: less cut by the border.
+
+    Digits beyond may differ where a metric rounds sums that were taken in another order.
+    """
     names = [*INVARIANT, "truncated"] if in_place else INVARIANT
 
     def table(image: NDArray[Any]) -> list[tuple[Any, ...]]:
         rows = measured(image, sampled=False).rows
-        return sorted(zip(*(rows[name].tolist() for name in names), strict=True))
+        return sorted(zip(*([float(f"{v:.9g}") for v in rows[name].tolist()] for name in names), strict=True))
 
     assert table(transform(labels)) == table(labels)
 
