@@ -58,7 +58,7 @@ def check_convexities(mask: Mask) -> list[float]:
 
 
 def as_instance(mask: Mask) -> dict[str, NDArray[Any]]:
-    """The rows of a mask taken as one object, connected or not."""
+    """The rows of a mask whose pixels are all one object, connected or not."""
     return measured(mask, instances=mask.astype(np.uint16), sampled=False).rows
 
 
@@ -117,7 +117,7 @@ def test_a_single_pixel() -> None:
 
 
 def star_convexities(radius: float, ratio: float, points: int, angles: Sequence[int]) -> list[float]:
-    """Over the phases; taken as one object, for the pixel at the end of a tip may lie apart."""
+    """Over the phases; as one object, since the pixel at the end of a tip may lie apart."""
     masks = [star(radius, ratio, points, angle, phase) for angle in angles for phase in PHASES]
     return [float(as_instance(mask)["convexity"][0]) for mask in masks]
 
