@@ -1,6 +1,5 @@
-"""Shape measurements: pure functions of label maps.
+"""Shape measurements: from masks as runs to numbers per object and per class.
 
-One signature throughout: a whole label map in, columns for all its objects out. ``columns`` is
-the register of what is measured per object; ``measure`` runs everything on one mask. Importing
-this package loads nothing heavy; importing ``measure`` loads NumPy and numba.
+``per_object`` declares the metrics, one function each; ``registry`` lists them; ``geometry`` holds what they share;
+``measure`` measures masks. Importing this package or the registry loads no compiler; importing ``measure`` does.
 """

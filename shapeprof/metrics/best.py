@@ -4,7 +4,7 @@ The logits on the grid are optimised for the mask at hand: ``STEPS`` steps of Ad
 2015) on the cross-entropy of the up-sampled logits, from the logarithms of the linear protocol's
 shares. The gradient is exact: bilinear up-sampling is linear, and its transpose hands every
 pixel's residual to the four cells around it. Of all steps, every class takes the one with its
-best IoU, or the linear protocol's result where none is better: in one image it is never below it.
+best IoU, or the linear protocol's result if that is better: in one image it is never below it.
 
 So this is what some network could represent: a lower bound of the ceiling, close to it where
 much survives, and no statement about what a network learns. It costs 200 to 400 times the linear

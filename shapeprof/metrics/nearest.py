@@ -375,7 +375,7 @@ def _group(  # type: ignore[no-untyped-def]
 
 @kernel
 def _nearest(row, start, stop, part, pair_of, object_of, first_row, widths, n_pairs, n_objects, strides):  # type: ignore[no-untyped-def]
-    """Lost and gained pixels of pairs, lost ones of objects; one row more of each for what is neither."""
+    """Lost and gained pixels of pairs, lost pixels of objects; the last row of each is for pixels of neither."""
     lost = np.zeros((n_pairs + 1, strides.size), np.int64)
     gained = np.zeros((n_pairs + 1, strides.size), np.int64)
     object_lost = np.zeros((n_objects + 1, strides.size), np.int64)
@@ -426,11 +426,11 @@ def nearest(runs: Runs, objects: Objects, classes: Classes) -> Survival:
 
 
 def _parts(objects: Objects, classes: Classes) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """What cells are made of: the part of every run, and the pair and the object of every part.
+    """The part of every run, and the pair and the object of every part.
 
-    The parts are the objects, then for each pair what is no object, then all that is ignored, then, where an
-    instance has several classes, its pixels of another class than its first. What is in no pair has the pair
-    behind the last, and what is no object the object behind the last.
+    The parts are the objects; then the pixels of each pair outside objects; then all ignored pixels; then, where an
+    instance has several classes, its pixels of each class but the first. Parts without a pair or without an object
+    have the number behind the last one.
     """
     n_objects, n_pairs = objects.class_id.size, classes.class_id.size
     pair_of = np.concatenate((classes.of_run[objects.first_run], np.arange(n_pairs + 1))).astype(np.int32)

@@ -47,7 +47,7 @@ class Runs(NamedTuple):
         return slice(int(self.row[self.first_row[i]]), int(self.row[self.first_row[i + 1]]))
 
     def one(self, i: int) -> Runs:
-        """Mask i alone; views, but for the two row indices."""
+        """Mask i alone. All arrays but the two row indices are views."""
         top, end, own = self.first_row[i], self.first_row[i + 1], self.span(i)
         return Runs(
             self.row[top : end + 1] - own.start, self.start[own], self.stop[own], self.value[own], self.key[own],

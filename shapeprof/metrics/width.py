@@ -17,7 +17,7 @@ Exact: a disc is left out only where others that are as wide cover it. The rest 
 down, each onto the pixels of its disc that are still bare. These are kept as bits, so that a row of
 a disc is one word, and a pixel is touched once.
 
-Memory is bounded: a mask is measured in bands of rows. All that bears on a row lies within ``HALO`` rows of it.
+Memory is bounded: a mask is measured in bands of rows. A row depends on at most ``HALO`` rows on either side.
 The inner loops are written out in few long kernels, and index with unsigned integers: numba helpers and
 slices of arrays cost reference counts there, and signed ones a test for negative values.
 """
@@ -81,11 +81,11 @@ def _vertical(row, start, stop, owner, first, last, columns, up):  # type: ignor
 def _distances(row, start, stop, owner, first, last, columns, up, squared):  # type: ignore[no-untyped-def]
     """Squared distance to the nearest pixel of another owner, at most FULL and 0 outside objects, into ``squared``.
 
-    Of the rows ``first`` to ``last - 1`` of an image; what lies above and below them is no owner. Pixel (y, x) of these
+    Of the rows ``first`` to ``last - 1`` of an image; rows above and below them have no owner. Pixel (y, x) of these
     is element ``(y + 1) * (columns + 1) + 1 + x`` of ``squared`` and ``up``; a rim of ``squared`` around them is 0.
 
     Within a run, the least of the distance to the run's ends, squared, and of the vertical distances d columns
-    away, squared, plus d^2. Columns beyond the run can't win against its ends, so no owner is looked at.
+    away, squared, plus d^2. Columns beyond the run are never nearer than its ends, so owners need not be compared.
     d^2 is the sum of the first d odd numbers: step k lets every value move on by one column for
     2 k + 1. What a step leaves as it was, no later one changes; so only chunks next to a change go on.
     Four steps are done at once, from one buffer to another; the last chunk of a long run overlaps the one before.
@@ -239,7 +239,7 @@ def _bare(squared, columns, row, rows, bare):  # type: ignore[no-untyped-def]
 
 @kernel
 def _near(row, start, stop, owner, pair, begin, end, top, columns, squared, near):  # type: ignore[no-untyped-def]
-    """Count the pixels of the rows ``begin`` to ``end - 1`` at most 1, 2 and 4 px from what is outside their object."""
+    """Count the pixels of the rows ``begin`` to ``end - 1`` at most 1, 2 and 4 px from a pixel outside their object."""
     for y in range(begin, end):
         base = (y - top + 1) * (columns + 1) + 1
         for i in range(row[y], row[y + 1]):
@@ -265,13 +265,13 @@ def _centres(row, stop, squared, up, first, last, top, height, width, containing
 
     Of the discs of the largest radius, which are all as wide, those at an edge of the saturated pixels cover what
     those further inside cover; and of an edge along a row those at its ends and at every 15th column
-    suffice, as all their rows are 15 px or longer.
+    are enough, as all their rows are 15 px or longer.
 
     Nearly all pixels drop out by upper bounds of ``containing``, for d > 1 of its rows 2 and 3:
     ``d + 2 floor(sqrt(d - 1)) + 1``, and diagonally ``d + 2 floor(sqrt(2 d - 2)) + 2``; in 16 bits and without roots.
 
-    Returns ``key``, of which the high 32 bits put the widest first, and the low ones index ``place``
-    (row of ``squared``, column, squared radius) and ``of_run``; these, grown where need be; and their number.
+    Returns ``key``, ``place``, ``of_run`` and their number; the arrays may have grown. The high 32 bits of ``key`` sort
+    the widest first, the low ones index ``place`` (row of ``squared``, column, squared radius) and ``of_run``.
     """
     stride = width + 1
     one, two, full = np.int16(1), np.int16(2), np.int16(FULL)
@@ -494,7 +494,7 @@ def _widths(  # type: ignore[no-untyped-def]
 
 
 class Widths(NamedTuple):
-    """Local widths, summed up; 0 for masks that were not measured, and for what is no object."""
+    """Sums of local widths; 0 for masks that were not measured and for pixels outside objects."""
 
     pixels: Ints  # (p, bins) pixels of every pair of mask and class by local width
     near: Ints  # (p, 3) its pixels at most 1, 2, 4 px from the nearest pixel outside their object

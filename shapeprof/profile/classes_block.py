@@ -69,7 +69,7 @@ def _metric_block(view: ClassView, metric: Metric) -> dict[str, Any]:
 
 
 def nesting_block(profile: Profile) -> list[dict[str, Any]]:
-    """Which classes lie in holes of which."""
+    """The classes that lie in holes of another class."""
     return [{**asdict(n), "share_of_inner": number(n.share_of_inner)} for n in profile.nested()]
 
 

@@ -146,7 +146,7 @@ def _bins(rows: Mapping[str, NDArray[Any]]) -> list[tuple[Metric, Ints]]:
 
 
 def _kept_counts(protocol: str, lost: Ints, area: Ints, inside: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    """How much of these objects survives, for those whose mask the protocol was computed on (``inside``)."""
+    """Counts of survival of some objects; ``inside``: whether the protocol was computed on their mask."""
     basis, kept = BASIS[protocol], inside[:, None] * (1 - lost / (PHASES * area[:, None]))
     reliable = inside & (area >= RELIABLE_AREA)
     return {

@@ -86,7 +86,7 @@ def _sparse(tally: Counts) -> dict[str, list[list[int]]]:
 
 
 def _sparse_counts(values: Counts) -> list[list[int]]:
-    """[positions, counts] of what is not 0."""
+    """[positions, counts] of the counts that are not 0."""
     at = np.flatnonzero(values)
     return [at.tolist(), values[at].tolist()]
 

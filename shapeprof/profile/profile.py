@@ -35,7 +35,7 @@ class Nested:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every file of the folder is in exactly one of these. ``files = read + unreadable``; empty are read."""
+    """Counts of files: ``files = read + unreadable``; ``empty`` ones are among those read."""
 
     files: int = 0
     read: int = 0
@@ -103,7 +103,7 @@ class Profile:
         return LENGTH.quantile(self.void_widths, q)
 
     def nested(self) -> tuple[Nested, ...]:
-        """Which classes lie in the holes of which, by id."""
+        """The classes that lie in holes of another class, by id."""
         found = []
         for (outer, inner), (pixels, objects) in sorted(self.nesting.items()):
             whole = int(part(self.totals[inner], "pixels")) if inner in self.totals else 0

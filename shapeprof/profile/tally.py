@@ -26,7 +26,7 @@ ONE: Shape = ()
 BY_GROUP: Shape = (2,)  # 0: truncated objects, 1: untruncated ones
 BY_STRIDE: Shape = (len(STRIDES),)
 
-# what is counted over all masks
+# over all masks
 _CLASS: dict[str, Shape] = {
     "images": ONE,  # images that hold the class
     "pixels": ONE,
@@ -35,7 +35,7 @@ _CLASS: dict[str, Shape] = {
     "ignored_edges": ONE,  # pixel edges of all objects beyond which lies an ignored pixel; of crofton[0] edges
     "crofton": (2,),  # intercept counts: axis-parallel, diagonal
 }
-# what is counted over measured objects
+# over measured objects
 _MEASURED: dict[str, Shape] = {
     "truncated": ONE,
     "borders_ignored": ONE,
@@ -51,14 +51,15 @@ _MEASURED: dict[str, Shape] = {
     "nearest_share": BY_STRIDE,  # sum over objects, in 1 / SHARE_UNIT
     "nearest_kept": BY_STRIDE,  # objects that keep at least half of their pixels
 }
-# what is counted over the masks of the sample
+# over the masks of the sample
 _SAMPLED: dict[str, Shape] = {
     "judged": ONE,  # measured objects of at least 200 px: those that can be suspected
     "suspected_merged": ONE,
     "width_pixels": (LENGTH_BINS,),  # pixels by local width
     "near_boundary": (len(NEAR),),  # pixels within NEAR px of a pixel outside their object, of those in width_pixels
 }
-BASIS = {"linear": "sampled", "best": "best"}  # protocol of survival -> the prefix of what it was computed on
+# protocol of survival -> prefix of the parts that count the masks, pixels and objects it was computed on
+BASIS = {"linear": "sampled", "best": "best"}
 
 
 def _protocol(protocol: str, basis: str) -> dict[str, Shape]:

@@ -102,7 +102,7 @@ class ObjectRows:
 
     paths: tuple[str, ...]  # of the masks
     of_map: NDArray[np.int32]  # (n,) mask of each object
-    columns: dict[str, NDArray[Any]]  # (n,) by name, as in ``metrics.registry``
+    columns: dict[str, NDArray[Any]]  # (n,) by name, as in docs/metrics.md
 
 
 def measure_shard(shard: Shard) -> ShardResult:

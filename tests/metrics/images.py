@@ -118,7 +118,7 @@ def measure_one(
 def measured(
     labels: NDArray[Any], background: int | None = 0, instances: NDArray[Any] | None = None, **options: Any
 ) -> OneMask:
-    """Everything measured on an array; the floor is 1 px unless told."""
+    """Everything measured on an array; the floor is 1 px by default."""
     return measure_one(label_map(labels, background, instances), **{"floor": 1, **options})
 
 

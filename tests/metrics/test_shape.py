@@ -58,7 +58,7 @@ def check_convexities(mask: Mask) -> list[float]:
 
 
 def as_instance(mask: Mask) -> dict[str, NDArray[Any]]:
-    """The rows of a mask taken as one object, connected or not."""
+    """The rows of a mask whose pixels are all one object, connected or not."""
     return measured(mask, instances=mask.astype(np.uint16), sampled=False).rows
 
 
@@ -117,7 +117,7 @@ def test_a_single_pixel() -> None:
 
 
 def star_convexities(radius: float, ratio: float, points: int, angles: Sequence[int]) -> list[float]:
-    """Over the phases; taken as one object, for the pixel at the end of a tip may lie apart."""
+    """Over the phases; as one object, since the pixel at the end of a tip may lie apart."""
     masks = [star(radius, ratio, points, angle, phase) for angle in angles for phase in PHASES]
     return [float(as_instance(mask)["convexity"][0]) for mask in masks]
 
@@ -372,12 +372,15 @@ def transforms() -> list[Any]:
 @settings(deadline=None, max_examples=15)
 @given(label_images())
 def test_invariance(transform: Callable[..., NDArray[Any]], in_place: bool, labels: NDArray[np.uint8]) -> None:
-    """The same objects with exactly the same numbers, in another order; moved: less cut by the border."""
+    """The same objects with the same numbers to 9 digits, in another order; moved: less cut by the border.
+
+    Digits beyond may differ where a metric rounds sums that were taken in another order.
+    """
     names = [*INVARIANT, "truncated"] if in_place else INVARIANT
 
     def table(image: NDArray[Any]) -> list[tuple[Any, ...]]:
         rows = measured(image, sampled=False).rows
-        return sorted(zip(*(rows[name].tolist() for name in names), strict=True))
+        return sorted(zip(*([float(f"{v:.9g}") for v in rows[name].tolist()] for name in names), strict=True))
 
     assert table(transform(labels)) == table(labels)
 

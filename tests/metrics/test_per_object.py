@@ -1,4 +1,4 @@
-"""The register of columns against what is measured: every column, its type, its range, where it is defined."""
+"""The declarations of all metrics against what is measured: every column, its type, its range, where it is defined."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_every_column_is_described(column: Metric) -> None:
 
 
 @masks
-def test_the_rows_are_the_register(mask: str) -> None:
+def test_the_rows_are_the_declared_columns(mask: str) -> None:
     """The same columns in the same order, all of one length."""
     rows = measured_mask(mask).rows
     assert list(rows) == [column.name for column in all_metrics()]

@@ -12,13 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shapeprof.metrics.bins import convexity_bin, length_bin, width_edges
+from shapeprof.metrics.bins import convexity_bin
 from shapeprof.metrics.metric import RELIABLE_AREA
 from shapeprof.metrics.strides import STRIDES
 from shapeprof.metrics.width import local_width
 from shapeprof.profile.class_view import ClassView
-from shapeprof.profile.extremes import extremes as extremes_of
-from shapeprof.profile.extremes import merge_extremes
 from shapeprof.profile.tally import LAYOUT, TALLY_SIZE, Counts, merge_tallies, new_tally, part
 from tests.metrics.images import OneMask, found, label_map, measure_one, measured, random_labels, tally_one
 from tests.shapes import disc, line, rectangle, star, strip, tree
@@ -117,36 +115,6 @@ def test_merging_leaves_its_parts_alone() -> None:
     merge_tallies([first, second])
     for class_id, counts in first.items():
         np.testing.assert_array_equal(counts, before[class_id])
-
-
-@settings(deadline=None, max_examples=20)
-@given(st.permutations(range(6)), st.integers(1, 5))
-def test_extremes_do_not_depend_on_order_or_grouping(order: list[int], cut: int) -> None:
-    found = [extremes_of(m.whole) for m in measured_set(3)]
-
-    def merge_all(parts: list[Any]) -> Any:
-        result: Any = {}
-        for one in parts:
-            result = merge_extremes(result, one)
-        return result
-
-    shuffled = [found[k] for k in order]
-    grouped = merge_extremes(merge_all(shuffled[:cut]), merge_all(shuffled[cut:]))
-    assert grouped == merge_all(found)
-    assert any(kinds["largest"] for kinds in grouped.values())
-
-
-@settings(deadline=None, max_examples=20)
-@given(st.permutations(range(7)))
-def test_equal_extremes_go_by_path_then_box(order: list[int]) -> None:
-    twice = np.concatenate([disc(12)] * 2, axis=1)
-    found = [extremes_of(measure_one(label_map(twice, path=f"{k}.png")).whole) for k in range(7)]
-    merged: Any = {}
-    for k in order:
-        merged = merge_extremes(merged, found[k])
-    for kept in merged[1].values():
-        assert [extreme.path for extreme in kept] == ["0.png", "0.png", "1.png"]
-        assert kept[0].box[1] < kept[1].box[1]
 
 
 # -- counts
@@ -260,20 +228,6 @@ def test_quantiles_are_within_the_stated_bounds(seed: int, frame: bool) -> None:
                 assert view.quantile(name, q) == pytest.approx(exact, rel=LENGTH_ERROR + 1e-9), name
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32 - 1))
-def test_the_bins_of_local_width_are_the_bins_of_lengths(seed: int) -> None:
-    """Looked up in a table of edges: also on the values next to an edge."""
-    rng = np.random.default_rng(seed)
-    exact = 2 ** ((rng.integers(1, 95, size=50) - 0.5) / 16)
-    near = np.nextafter(exact.astype(np.float32), np.float32(rng.integers(100)))
-    values = np.concatenate([rng.uniform(0.5, 63, 200), exact, near, [1, 2, 63]]).astype(np.float32)
-    edges, bins = width_edges()
-    looked_up = bins[(values * 32).astype(int)]
-    looked_up += values >= edges[looked_up + 1]
-    np.testing.assert_array_equal(looked_up, length_bin(values))
-
-
 def test_quantiles_of_local_width() -> None:
     measurements = measured_set(1)
     for class_id, counts in merged(measurements).items():
@@ -303,18 +257,6 @@ def test_widths_under_one_pixel_read_one_pixel() -> None:
     measurement = measured(line(40, 40))
     assert measurement.rows["mean_width"][0] == pytest.approx(0.956, abs=0.001)
     assert ClassView(1, "", tally_one(measurement)[1]).quantile("mean_width", 0.5) == 1
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.floats(1, 2**17 / 1.03))
-def test_length_bins(value: float) -> None:
-    read = 2 ** (int(length_bin(np.array([value]))[0]) / 16)
-    assert read == pytest.approx(value, rel=LENGTH_ERROR + 1e-12)
-
-
-@pytest.mark.parametrize("value", [1, 2, 4, 1024, 65536])
-def test_powers_of_two_are_read_exactly(value: int) -> None:
-    assert 2 ** (int(length_bin(np.array([value]))[0]) / 16) == value
 
 
 @settings(deadline=None, max_examples=200)
