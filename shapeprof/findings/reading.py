@@ -1,4 +1,4 @@
-"""From what reading the files found (issues, one per file) to findings (one per code), each short enough for a screen."""
+"""From what reading found (issues, one per file) to findings (one per code), each short enough for a screen."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def short_message(issue: Issue) -> tuple[str, str]:
     known = _CODES.get(issue.code)
     if known is None:  # of a profile that another version wrote
         known = Code(issue.code, f"reading found: {issue.code}", "see the whole text with --json", False)
-    own = issue.message.rstrip(".")
+    own = issue.message.strip(" .;:,")
     if known.own_remedy and len(own) <= LONGEST and (ends := _ends(own)):
         return own, own[ends[-1] :].lstrip(";:,. ")
     for fact in (*_shorter(own), known.seen):
-        if len(fact) + len(known.remedy) + 2 <= LONGEST:
+        if fact and len(fact) + len(known.remedy) + 2 <= LONGEST:
             return f"{fact}; {known.remedy}", known.remedy
     raise AssertionError("code() has checked that the general words fit")
 

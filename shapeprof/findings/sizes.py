@@ -28,7 +28,8 @@ def objects_small(profile: Profile, recommendation: Recommendation | None) -> It
         small = 1 - view.total("reliable") / view.measured if view.measured else 0.0
         if small > UNRELIABLE:
             yield Found(
-                f"{percent(small)} of the {objects_of(view)} are under {RELIABLE_AREA} px, too small to read convexity from",
+                f"{percent(small)} of the {objects_of(view)} are under {RELIABLE_AREA} px, too small to read convexity "
+                "from",
                 "judge them by width instead",
             )
 

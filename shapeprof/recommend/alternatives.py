@@ -60,7 +60,7 @@ def candidates(evidence: Evidence, network: NetworkSpec, t: Thresholds) -> tuple
     for other, word in ((stride // 2, "finer"), (stride * 2, "coarser")):
         if other in (2, 4, 8, 16, 32):
             knobs = _with_skips(replace(own, logit_stride=other))
-            found.append(Candidate(f"One octave {word}", knobs, f"the same family, logit stride {other}"))
+            found.append(Candidate(f"Output one step {word}", knobs, f"the same family, logit stride {other}"))
     return tuple(found)
 
 

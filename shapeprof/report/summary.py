@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shapeprof.findings.finding import Finding
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.metrics.strides import STRIDES
 from shapeprof.profile.class_view import ClassView
 from shapeprof.profile.profile import Profile
@@ -23,19 +24,20 @@ MOST_REASONS = 5  # sentences that say why
 KINDS = {
     "index": "class ids as grey values",
     "binary": "two values, object or not",
-    "grey-multiples": "class ids times a step as grey values",
+    "grey-multiples": "class ids times a step",
     "palette": "class ids with a palette",
     "colour": "a colour per class",
     "instance": "instance ids",
     "annotation": "drawn from annotations",
 }
 FAMILIAR = {
-    "auxiliary-head": "FCN: a coarse residual network with auxiliary heads",
+    "auxiliary-head": "FCN (coarse residual encoder, auxiliary heads)",
     "skip": "U-Net with a residual encoder",
-    "dilated": "DeepLabv3 style: a dilated residual network",
-    "skip+dilated": "DeepLabv3+ style: a dilated residual encoder with long skips",
-    "default": "U-Net with deep supervision, the default",
+    "dilated": "DeepLabv3 style (dilated residual encoder)",
+    "skip+dilated": "DeepLabv3+ style (dilated encoder, long skips)",
+    "default": "FCN with a residual encoder",
 }
+SAFE = "U-Net with deep supervision (the default)"  # where there is too little to decide from
 LOSSES = {"ce": "cross-entropy", "ce+dice": "cross-entropy + Dice", "bce": "binary cross-entropy per class"}
 
 
@@ -71,6 +73,7 @@ class ClassRow:
     width_counts: tuple[float, ...]
     convexity: float
     convexity_counts: tuple[float, ...]
+    extra: dict[str, float]  # further columns, by head: metrics that are declared to be in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ class Summary:
     facts: dict[str, str]  # label -> text
     tie: str
     why: tuple[Reason, ...]
-    unseen: tuple[str, ...]  # what was not looked at
+    unseen: tuple[str, ...]  # what was not looked at, in a few words each
+    unseen_whole: tuple[str, ...]  # the same in sentences
     classes: tuple[ClassRow, ...]
     hidden_classes: int
     counts: str
@@ -140,11 +144,12 @@ def summarise(
     views = _shown_classes(profile, r, len(profile.classes()) if details else MOST_CLASSES)
     return Summary(
         header=tuple(_header(profile, place)),
-        network=f"{FAMILIAR[r.design]}; output at {resolution(r.network.decoder.logit_stride)}.",
+        network=f"{_familiar(r)}, output at {resolution(r.network.decoder.logit_stride)}.",
         facts=_facts(profile, r),
         tie=r.tie,
         why=tuple(_why(r)),
-        unseen=r.unseen,
+        unseen=tuple(sentence.split(":")[0] for sentence in r.unseen),
+        unseen_whole=r.unseen,
         classes=tuple(_class_row(profile, view) for view in views),
         hidden_classes=len(profile.classes()) - len(views),
         counts=_counts(profile),
@@ -159,6 +164,14 @@ def summarise(
         connections=_connections(r),
         decisions=tuple(_detail(d) for d in r.decisions),
     )
+
+
+def _familiar(r: Recommendation) -> str:
+    """The network by the name that a colleague knows."""
+    if any(decision.abstains for decision in r.decisions):
+        return SAFE
+    wide = " and ASPP" if r.network.context is not None and r.design in ("skip", "default") else ""
+    return FAMILIAR[r.design] + wide
 
 
 def resolution(stride: int) -> str:
@@ -195,7 +208,7 @@ def _facts(profile: Profile, r: Recommendation) -> dict[str, str]:
         "Crop": f"{training.crop[1]} x {training.crop[0]} px, {scale}",
         "Compute": f"{big(cost.macs)}MAC a crop",
         "Training": f"{training.steps:,} steps of {crops}",
-        "Memory": f"{cost.memory_gb:.1f} GB to train",
+        "Memory": f"{cost.memory_gb:.1f} of {r.thresholds.memory_gb:g} GB",
         "Time": f"{duration(gpu)} on a GPU, {duration(cpu)} on 2 cores",
         "Loss": LOSSES.get(training.loss, training.loss),
         **({"Judge by": ", ".join(r.judge_by.scores)} if r.judge_by else {}),
@@ -224,7 +237,7 @@ def _connections(r: Recommendation) -> str:
     return "; ".join(parts) + "."
 
 
-def _at(strides: tuple[int, ...] | list[int]) -> str:
+def _at(strides: Sequence[int]) -> str:
     return listed([f"1/{stride}" for stride in strides], len(strides))
 
 
@@ -232,16 +245,14 @@ def _at(strides: tuple[int, ...] | list[int]) -> str:
 
 
 def _why(r: Recommendation) -> Iterator[Reason]:
-    """A sentence for each decision that changed something, those about the network first, then convexity's."""
-    changed = [d for d in r.decisions if d.changed]
-    changed.sort(key=lambda d: not any(part.startswith("model.") for part in d.parts))
-    shown = changed[: MOST_REASONS - 1]
-    for decision in shown:
+    """What decided about the output, then what else differs from the default network, then convexity."""
+    silent = next((d for d in r.decisions if d.abstains), None)
+    first = silent or r.decision_on("model.decoder.logit_stride")
+    others = [d for d in r.decisions if d.changed and d is not first]
+    others.sort(key=lambda d: not any(part.startswith("model.") for part in d.parts))
+    for decision in [*([first] if first else []), *others][: MOST_REASONS - 1]:
         yield Reason(decision.title, plain(decision.reason))
-    if not shown and r.decisions:
-        yield Reason("Default", plain(r.decisions[0].reason))
-    if r.design != "default":
-        yield Reason("Convexity", _convexity(r))
+    yield Reason("Convexity", _convexity(r, silent is not None))
 
 
 def plain(reason: str) -> str:
@@ -250,12 +261,14 @@ def plain(reason: str) -> str:
     return re.sub(r" ?\([^()]*\)", "", first).rstrip(".") + "."
 
 
-def _convexity(r: Recommendation) -> str:
+def _convexity(r: Recommendation, silent: bool) -> str:
     measured = next((d.measured for d in r.decisions if "convexity" in d.statistic), math.nan)
-    value = "" if math.isnan(measured) else f"{measured:.2f} of 1, and it "
+    value = "It" if math.isnan(measured) else f"{measured:.2f} of 1, and it"
+    if silent:
+        return f"{value} decides nothing here: there are too few masks or objects to decide from."
     if not r.convexity_decides:
-        return f"{value or 'It '}decides nothing here: width decides."
-    return f"{value or 'It '}decides the auxiliary heads; width decides everything else."
+        return f"{value} decides nothing here: width decides."
+    return f"{value} decides the auxiliary heads; width decides everything else."
 
 
 def _detail(d: Decision) -> Detail:
@@ -293,6 +306,11 @@ def _class_row(profile: Profile, view: ClassView) -> ClassRow:
         width_counts=length_counts(view.histogram("width_pixels"), 1, 64),
         convexity=view.convexity(0.5),
         convexity_counts=convexity_counts(view.histogram("convexity")),
+        extra={
+            f"{metric.title}{'' if percentile == 50 else f' p{percentile}'}{metric.unit and f', {metric.unit}'}":
+            view.quantile(metric.key, percentile / 100)
+            for metric in all_metrics() if metric.in_report for percentile in metric.shows
+        },
     )
 
 
@@ -302,10 +320,7 @@ def _counts(profile: Profile) -> str:
     found, measured = sum(v.found for v in views), sum(v.measured for v in views)
     cut = sum(int(v.total("truncated")) for v in views)
     floor = profile.arguments.get("floor", 32)
-    return (
-        f"{plural(found, 'object')} found: {measured:,} measured ({cut:,} cut by the border), "
-        f"{found - measured:,} under {floor} px."
-    )
+    return f"{found:,} found: {measured:,} measured ({cut:,} cut by the border), {found - measured:,} under {floor} px."
 
 
 def _stride_view(profile: Profile, r: Recommendation) -> ClassView | None:
@@ -325,17 +340,18 @@ def _strides(profile: Profile, r: Recommendation) -> Iterator[StrideRow]:
 def _strides_note(r: Recommendation) -> str:
     """Which other classes would do with how much less."""
     others = [f"{brief(name)} 1/{stride}" for name, stride in r.limits if name != r.binding_class]
-    return f"Enough for {listed(others, 4, 40)}." if others else ""
+    return f"Others would do with: {listed(others, 4, 30)}." if others else ""
 
 
 def _choices(r: Recommendation) -> Iterator[Choice]:
-    same = [a.label for a in r.alternatives if a.network == r.network]
+    same = [a.label for a in r.alternatives if a.network == r.network and a != r.lesson]
     note = f"the same as {listed(same, 2, 40)}" if same else ""
     yield Choice("Recommended", note, r.network.decoder.logit_stride, r.kept, 0.0, 1.0, r.cost.parameters, True)
     for a in r.alternatives:
         if a.network != r.network:
-            difference = round(a.kept_difference, 2)
-            yield Choice(a.label, a.note, a.logit_stride, a.kept, difference, a.macs_ratio, a.parameters)
+            difference = 0.0 if abs(a.kept_difference) < r.thresholds.tie_points else a.kept_difference
+            label = "By convexity alone" if a == r.lesson else a.label
+            yield Choice(label, a.note, a.logit_stride, a.kept, difference, a.macs_ratio, a.parameters)
 
 
 # What to type -----------------------------------------------------------------------------------

@@ -17,13 +17,14 @@ from shapeprof.findings.find import find_all
 from shapeprof.findings.finding import Finding
 from shapeprof.profile.profile import Profile
 from shapeprof.recommend.decision import Recommendation
-from shapeprof.wording import big, brief, percent, plural, printable, quantity
+from shapeprof.wording import big, brief, percent, plural, printable, quantity, short
 
 from .summary import Choice, ClassRow, Place, StrideRow, Summary, summarise
 from .text import bar, spark
 
 SCREEN = 55  # lines of the report at 80 columns, for up to six classes
 COLUMNS = 80
+LONGEST_NAME = 14  # characters of a class's name in its table
 LONGEST_PATH = 40  # characters of a path beside a finding
 # Marks and styles, most severe first.
 SEVERITIES = {"error": ("!!", "bold red"), "warning": (" !", "yellow"), "info": (" ·", "dim")}
@@ -140,8 +141,8 @@ def _answer(summary: Summary) -> Iterator[RenderableType]:
     table = _grid("left", "left", "left", "left")
     labels = list(summary.facts)
     for left, right in zip(labels[::2], [*labels[1::2], ""], strict=False):
-        cells = [Text(left, style="dim"), summary.facts[left], Text(right, style="dim"), summary.facts.get(right, "")]
-        table.add_row(*cells)
+        texts = summary.facts[left], summary.facts.get(right, "")
+        table.add_row(Text(left, style="dim"), texts[0], Text(right, style="dim"), texts[1])
     yield table
     if summary.tie:
         yield Text(printable(summary.tie), style="yellow")
@@ -156,15 +157,17 @@ def _why(summary: Summary, room: Room) -> Iterator[RenderableType]:
         table.add_row(reason.title, Text(printable(reason.text)))
     yield table
     if summary.unseen:
-        yield Text.assemble(("Not looked at: ", "bold"), printable("; ".join(summary.unseen)) + ".")
+        words = "; ".join(each[:1].lower() + each[1:] for each in summary.unseen)
+        yield Text.assemble(("Not looked at: ", "bold"), printable(words) + ".")
 
 
 def _masks(summary: Summary) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
-    table.add_column(max_width=18, overflow="fold")  # the only column that gives way to a narrow terminal
-    for justify in ("right", "right", "left", "left", "left"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_row(*_dim("", "objects", "pixels", "across, px", "width, px", "convexity 0 .. 1"))
+    table.add_column(no_wrap=True, overflow="ellipsis")  # the only column that gives way to a narrow terminal
+    extra = list(summary.classes[0].extra) if summary.classes else []
+    for justify in ("right", "right", "left", "left", "left", *["right"] * len(extra)):
+        table.add_column(justify=justify, no_wrap=True)
+    table.add_row(*_dim("", "objects", "pixels", "across, px", "width, px", "convexity 0 .. 1", *extra))
     for row in summary.classes:
         table.add_row(*_class_cells(row))
     yield table
@@ -174,15 +177,17 @@ def _masks(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _class_cells(row: ClassRow) -> tuple[RenderableType, ...]:
+    """The cells of one class. Histograms of length make room for further columns."""
     width = "63+" if row.width > 60 else quantity(row.width)
     convexity = "-" if math.isnan(row.convexity) else f"{row.convexity:.3f}"
     return (
-        Text(brief(row.name, 18)),
+        Text(brief(row.name, LONGEST_NAME)),
         f"{row.objects:,}",
         percent(row.pixel_share),
-        f"{quantity(row.across):>5} {spark(list(row.across_counts))}",
-        f"{width:>5} {spark(list(row.width_counts))}",
+        f"{quantity(row.across):>5}" + ("" if row.extra else f" {spark(list(row.across_counts))}"),
+        f"{width:>5}" + ("" if row.extra else f" {spark(list(row.width_counts))}"),
         f"{convexity:>5} {spark(list(row.convexity_counts))}",
+        *("-" if math.isnan(value) else short(value) for value in row.extra.values()),
     )
 
 
@@ -211,7 +216,8 @@ def _says_something(row: StrideRow, room: Room) -> bool:
 
 def _choices(summary: Summary, room: Room, details: bool) -> Iterator[RenderableType]:
     table = _grid("left", "right", "right", "right", "right")
-    table.add_row(*_dim("", "output", "can keep", "compute", "parameters"))
+    table.columns[0].no_wrap = False
+    table.add_row(*_dim("a ceiling, not a predicted score", "output", "can keep", "compute", "parameters"))
     for choice in summary.choices[: room.choices]:
         table.add_row(*_choice_cells(choice, details))
     yield table
@@ -219,12 +225,16 @@ def _choices(summary: Summary, room: Room, details: bool) -> Iterator[Renderable
 
 def _choice_cells(choice: Choice, details: bool) -> tuple[RenderableType, ...]:
     label = Text(brief(choice.label, 38), style="bold" if choice.recommended else "")
-    if choice.note and (details or choice.recommended):
-        label.append(f": {printable(choice.note)}" if details else "", style="dim")
-    points = round(choice.difference * 100)
-    beside = "" if choice.recommended else f" ({points:+d})" if points else " (tie)"
-    keeps = percent(choice.keeps) + beside
-    return label, f"1/{choice.stride}", keeps, f"{choice.compute:.1f}x", big(choice.parameters)
+    if choice.note and details:
+        label.append(f": {printable(choice.note)}", style="dim")
+    difference = f" ({choice.difference * 100:+.0f})" if choice.difference else "" if choice.recommended else " (tie)"
+    return (
+        label,
+        f"1/{choice.stride}",
+        percent(choice.keeps) + difference,
+        f"{choice.compute:.1f}x",
+        big(choice.parameters),
+    )
 
 
 # Findings ---------------------------------------------------------------------------------------
@@ -257,7 +267,7 @@ def _line(group: list[Finding]) -> Text:
         others = f" and {len(first.more):,} more" if first.more else ""
         text.append(f" ({brief(first.place, LONGEST_PATH)}{others})", style="dim")
     if len(group) > 1:
-        text.append(f" ({len(group) - 1:,} more)", style="dim")
+        text.append(f" ({len(group) - 1:,} more like it)", style="dim")
     return text
 
 
@@ -291,6 +301,7 @@ def _details(summary: Summary) -> Iterator[RenderableType]:
 
 def _decisions(summary: Summary) -> Iterator[RenderableType]:
     yield Text(printable(summary.connections, 1000))
+    yield from (Text(f"Not looked at. {printable(each)}") for each in summary.unseen_whole)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()

@@ -32,8 +32,8 @@ def batch(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     crop, size = _fitted(evidence, draft, t)
     needed = _memory(evidence, draft, crop, size)
     accumulate = max(1, t.step_images // size)
-    fits = f"{needed:.1f} GB of {t.memory_gb:g}" if needed <= t.memory_gb else f"even so {needed:.1f} GB"
-    reason = f"{size} crops of {crop[1]} x {crop[0]} px a batch take {fits} (estimated)."
+    fits = f"{needed:.1f} GB (of {t.memory_gb:g})" if needed <= t.memory_gb else f"even so {needed:.1f} GB"
+    reason = f"Batches of {size} crops take {fits}. That is estimated, for {crop[1]} x {crop[0]} px."
     if crop != before:
         reason += f" Crops of {before[1]} x {before[0]} px would not have fitted in batches of {t.fewest_whole}."
     if accumulate > 1:

@@ -53,8 +53,8 @@ def _reason(view: ClassView, rates: tuple[int, ...], field: float, limit: float)
     extent = view.length("feret", 0.9)
     if rates:
         return (
-            f"{view.name} reaches {extent:.0f} px (L90); the encoder sees about {field:.0f}: "
-            f"ASPP with {'rates' if len(rates) > 1 else 'rate'} {', '.join(map(str, rates))} widens its view."
+            f"{view.name} reaches {extent:,.0f} px (L90), and the encoder sees {field:.0f}: ASPP, dilated convolutions "
+            f"side by side, widens its view. {'Rates' if len(rates) > 1 else 'Rate'}: {', '.join(map(str, rates))}."
         )
     if or_zero(extent) > limit:
         return f"{view.name} is long ({extent:.0f} px) but thin: recognised from a few widths around. No ASPP."

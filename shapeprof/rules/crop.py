@@ -35,10 +35,10 @@ def crop(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     if math.isnan(extent):
         reason = f"No class has enough objects to say how large they are: the smallest crop, {columns} x {rows} px."
     else:
-        held = "hold" if min(rows, columns) >= t.crop_margin * extent else "are as near as they can be to"
+        held = "are" if min(rows, columns) >= t.crop_margin * extent else "come as near as they can to"
         reason = (
-            f"Nine in ten objects are under {extent:.0f} px: crops of {columns} x {rows} px {held} "
-            f"{t.crop_margin:g} times that."
+            f"Nine in ten objects are under {extent:,.0f} px, and crops {held} {t.crop_margin:g} times as wide. "
+            f"They have {columns} x {rows} px."
         )
     return Outcome(
         {CROP: (rows, columns)},

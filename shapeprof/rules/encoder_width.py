@@ -40,7 +40,8 @@ def encoder_width(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     return Outcome(
         {"model.encoder.widths": widths, "model.decoder.channels": decoder_channels(widths), "model.context": context},
         widths,
-        f"{evidence.images:,} images ask for an encoder of {widths[0]} to {widths[-1]} channels.",
+        f"{evidence.images:,} images fill {'a wide' if large else 'only a narrow'} encoder. It has {widths[0]} to "
+        f"{widths[-1]} channels.",
         "images",
         measured=float(evidence.images),
         threshold=t.small_set,

@@ -43,16 +43,16 @@ def auxiliary_heads(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     if heads:
         places = " and ".join(f"1/{s}" for s in heads)
         reason = (
-            f"{least.name} is convex ({convexity:.2f}) and coarse features can draw it: heads at {places} "
-            f"help training and are dropped afterwards."
+            f"{least.name} is convex ({convexity:.2f}) and coarse features can draw it: auxiliary heads at {places} "
+            f"help training."
         )
     elif not coarse:
         kept = evidence.worst_survival(8)
-        reason = f"A head at 1/8 would be asked for shapes of which 1/8 keeps {kept:.0%}: none on the encoder."
+        reason = f"No auxiliary heads: 1/8 keeps {kept:.0%} of the shapes that one there would have to draw."
     elif not convex:
-        reason = f"{least.name} is not convex ({convexity:.2f}): no heads on the encoder."
+        reason = f"No auxiliary heads: {least.name} is not convex ({convexity:.2f})."
     else:
-        reason = f"No intermediate stage keeps {t.head_survival:.0%} of every class: no heads on the encoder."
+        reason = f"No auxiliary heads: no intermediate stage keeps {t.head_survival:.0%} of every class."
     if deep:
         reason += f" Deep supervision on the decoder at 1/{deep[0]} instead."
     return Outcome(

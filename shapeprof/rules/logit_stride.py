@@ -56,7 +56,7 @@ def logit_stride(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     reason, flips_when = _words(binding, stride, coarser, by_recall, threshold)
     others = [limits[v.id] for v in evidence.classes if v.id != binding.id]
     if others and min(others) > stride:
-        reason += f" Without {binding.name}, stride {min(others)} would do."
+        reason += f" Without {binding.name}, 1/{min(others)} would do."
 
     def outcome(stride: int, cheaper: Outcome | None) -> Outcome:
         return Outcome(
@@ -82,13 +82,18 @@ def _words(binding: ClassView, stride: int, coarser: int, by_recall: bool, thres
     """The reason, and what would flip the decision."""
     name = binding.name
     if stride == COARSEST:
-        reason = f"Even stride {COARSEST} keeps {binding.survival(COARSEST):.0%} of the area of {name}."
+        reason = f"Even output 1/{COARSEST} keeps {binding.survival(COARSEST):.0%} of the area of {name}."
         return reason, f"below {threshold:.0%} at stride {COARSEST}, the next finer stride"
-    what = f"{binding.recall(coarser):.0%} of its objects" if by_recall else f"{binding.survival(coarser):.0%}"
-    reason = (
-        f"{name} keeps {binding.survival(stride):.0%} of its area at stride {stride} and only {what} at stride "
-        f"{coarser} ({threshold:.0%} asked for)."
-    )
+    if by_recall:
+        reason = (
+            f"Output 1/{coarser} keeps only {binding.recall(coarser):.0%} of the objects of {name}: 1/{stride}. "
+            f"{threshold:.0%} of them is asked for; of its area 1/{stride} keeps {binding.survival(stride):.0%}."
+        )
+    else:
+        reason = (
+            f"Output 1/{stride} keeps {binding.survival(stride):.0%} of the area of {name}, and 1/{coarser} only "
+            f"{binding.survival(coarser):.0%}. {threshold:.0%} is asked for."
+        )
     flips_when = f"stride {coarser} if {name} kept {threshold:.0%} there"
     if not by_recall:
         flips_when += f", or with --tolerance {1 - binding.survival(coarser) + 0.005:.2f}"

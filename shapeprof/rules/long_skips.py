@@ -33,7 +33,7 @@ def long_skips(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
         return Outcome(
             {SKIPS: ()},
             (),
-            f"Logits are at the encoder's own stride {coarse}: nothing to carry.",
+            f"The output is the encoder's own 1/{coarse}: skips have nothing to carry.",
             "survival_gain",
             lambda e: 0.0,
             threshold=t.skip_gain,
@@ -49,10 +49,10 @@ def long_skips(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     on = gain(most) >= t.skip_gain
     skips = possible_skips(fine, coarse) if on else ()
     reason = (
-        f"The encoder's stride {coarse} keeps {most.survival(coarse):.0%} of {most.name}, "
-        f"stride {fine} {most.survival(fine):.0%}"
+        f"The encoder's own 1/{coarse} keeps {most.survival(coarse):.0%} of {most.name}, "
+        f"1/{fine} {most.survival(fine):.0%}"
     )
-    levels = ", ".join(str(s) for s in skips)
+    levels = ", ".join(f"1/{s}" for s in skips)
     reason += f": skips from {levels} bring it back." if on else ": skips would bring nothing measurable."
     return Outcome(
         {SKIPS: skips},

@@ -37,15 +37,15 @@ def output_stride(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     limit = t.field_share * field
     wanting = wants_context(evidence, field, t)
     if stride >= 16:
-        value, reason = 32, f"Logits at stride {stride} need no dilation: the encoder keeps all of its halvings."
+        value, reason = 32, f"Output 1/{stride} needs no dilation: the encoder keeps all of its halvings."
     elif stride == 8 and t.compute_budget >= t.dilation_budget:
         value = 8
-        reason = f"The budget of {t.compute_budget:g}x MACs pays for an encoder dilated to stride 8 instead of skips."
+        reason = f"The budget of {t.compute_budget:g}x MACs pays for an encoder dilated to 1/8 instead of skips."
     elif stride <= 4 and wanting is not None:
         value = min(16, deepest)
         reason = (
-            f"{wanting.name} reaches {evidence.extents[wanting.id]:.0f} px (L90), over half of the {field:.0f} px that "
-            f"the encoder sees: it is dilated, so that context is gathered at stride {value}."
+            f"The encoder is dilated to 1/{value}: {wanting.name} reaches {evidence.extents[wanting.id]:,.0f} px "
+            f"(L90), over half of the {field:.0f} px that it sees."
         )
     else:
         value, reason = deepest, "Skips bring resolution back cheaper than dilation keeps it."

@@ -34,8 +34,10 @@ def scale_range(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
         low, reason = 1.0, "How wide the thinnest structures are is not known: nothing is shrunk."
     else:
         low = min(1.0, max(t.smallest_scale, math.ceil(100 * t.thinnest / width) / 100))
-        reason = f"A tenth of {thinnest.name} is under {width:.1f} px wide: "
-        reason += f"{low:g} still leaves {low * width:.1f} px." if low < 1 else "it is not shrunk."
+        reason = f"A tenth of {thinnest.name} is under {width:.1f} px wide, so "
+        reason += (
+            f"images shrink to {low:g} at most. That leaves {low * width:.1f} px." if low < 1 else "nothing is shrunk."
+        )
     enough = t.thinnest / t.smallest_scale
     return Outcome(
         {"training.scale": (low, t.largest_scale)},

@@ -35,7 +35,7 @@ def steps(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     return Outcome(
         {STEPS: count, WARMUP: round(count * t.warmup_share)},
         count,
-        f"{count:,} steps show about {seen:,.0f} crops of each of {trained:,.0f} training images.",
+        f"{count:,} steps show about {seen:,.0f} crops of each training image ({trained:,.0f} of them).",
         "steps_wanted",
         measured=wanted,
         threshold=float(t.fewest_steps),
