@@ -233,32 +233,26 @@ def verify(
 
 @app.command()
 def explain(
-    name: Annotated[str | None, typer.Argument(metavar="[RULE|METRIC]", help="R1, convexity, ...")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[RULE|METRIC|FINDING]", help="R1, convexity, lossy-ids, ...")
+    ] = None,
 ) -> None:
-    """What a rule or a metric is, why, and from where."""
-    pages = _pages()
+    """What a rule, a metric or the code of a finding means, why, and from where."""
+    from .report.explain import names, pages
+
     if name is None:
-        for kind, known in pages.items():
-            typer.echo(f"{kind + ':':<9}" + ", ".join(known))
+        for kind, listed in names().items():
+            typer.echo(f"{kind + ':':<10}" + ", ".join(listed))
         return
-    known = {word: page for pages_of_kind in pages.values() for word, page in pages_of_kind.items()}
+    known = pages()
     text = known.get(name) or known.get(name.upper()) or known.get(name.lower())
     if text is None:
         import difflib
 
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else "; `shapeprof explain` lists all names"
-        raise UsageError(f"no rule or metric is called {name!r}{hint}")
+        raise UsageError(f"no rule, metric or finding is called {name!r}{hint}")
     typer.echo(text)
-
-
-def _pages() -> dict[str, dict[str, str]]:
-    """What `explain` knows: kind of page to name to text."""
-    from .metrics.registry import all_metrics
-    from .rules.rule import all_rules
-
-    metrics = {metric.name: metric.explain() for metric in all_metrics()}
-    return {"Rules": {r.code: f"{r.code} {r.name}\n\n{r.page}" for r in all_rules()}, "Metrics": metrics}
 
 
 # Parsing --------------------------------------------------------------------------------------
