@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shapeprof.findings.finding import Finding
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.metrics.strides import STRIDES
 from shapeprof.profile.class_view import ClassView
 from shapeprof.profile.profile import Profile
@@ -72,6 +73,7 @@ class ClassRow:
     width_counts: tuple[float, ...]
     convexity: float
     convexity_counts: tuple[float, ...]
+    extra: dict[str, float]  # further columns, by head: metrics that are declared to be in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,14 @@ def _class_row(profile: Profile, view: ClassView) -> ClassRow:
         width_counts=length_counts(view.histogram("width_pixels"), 1, 64),
         convexity=view.convexity(0.5),
         convexity_counts=convexity_counts(view.histogram("convexity")),
+        extra={
+            f"{metric.title}{'' if percentile == 50 else f' p{percentile}'}{metric.unit and f', {metric.unit}'}": view.quantile(
+                metric.key, percentile / 100
+            )
+            for metric in all_metrics()
+            if metric.in_report
+            for percentile in metric.shows
+        },
     )
 
 

@@ -17,7 +17,7 @@ from shapeprof.findings.find import find_all
 from shapeprof.findings.finding import Finding
 from shapeprof.profile.profile import Profile
 from shapeprof.recommend.decision import Recommendation
-from shapeprof.wording import big, brief, percent, plural, printable, quantity
+from shapeprof.wording import big, brief, percent, plural, printable, quantity, short
 
 from .summary import Choice, ClassRow, Place, StrideRow, Summary, summarise
 from .text import bar, spark
@@ -164,9 +164,10 @@ def _why(summary: Summary, room: Room) -> Iterator[RenderableType]:
 def _masks(summary: Summary) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis")  # the only column that gives way to a narrow terminal
-    for justify in ("right", "right", "left", "left", "left"):
+    extra = list(summary.classes[0].extra) if summary.classes else []
+    for justify in ("right", "right", "left", "left", "left", *["right"] * len(extra)):
         table.add_column(justify=justify, no_wrap=True)
-    table.add_row(*_dim("", "objects", "pixels", "across, px", "width, px", "convexity 0 .. 1"))
+    table.add_row(*_dim("", "objects", "pixels", "across, px", "width, px", "convexity 0 .. 1", *extra))
     for row in summary.classes:
         table.add_row(*_class_cells(row))
     yield table
@@ -176,15 +177,17 @@ def _masks(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _class_cells(row: ClassRow) -> tuple[RenderableType, ...]:
+    """The cells of one class. Histograms of length make room for further columns."""
     width = "63+" if row.width > 60 else quantity(row.width)
     convexity = "-" if math.isnan(row.convexity) else f"{row.convexity:.3f}"
     return (
         Text(brief(row.name, LONGEST_NAME)),
         f"{row.objects:,}",
         percent(row.pixel_share),
-        f"{quantity(row.across):>5} {spark(list(row.across_counts))}",
-        f"{width:>5} {spark(list(row.width_counts))}",
+        f"{quantity(row.across):>5}" + ("" if row.extra else f" {spark(list(row.across_counts))}"),
+        f"{width:>5}" + ("" if row.extra else f" {spark(list(row.width_counts))}"),
         f"{convexity:>5} {spark(list(row.convexity_counts))}",
+        *("-" if math.isnan(value) else short(value) for value in row.extra.values()),
     )
 
 
