@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import inspect
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -119,10 +118,10 @@ class _WithTargets(TyperCommand):
     """A command whose help lists the targets, which are looked up only for that."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from .targets import emitter_names
+        from .targets.target import target_names
 
         to: Any = next(each for each in self.params if each.name == "to")
-        to.help = f"{to.help.rstrip('.')}: {', '.join(emitter_names())}."
+        to.help = f"{to.help.rstrip('.')}: {', '.join(target_names())}."
         super().format_help(ctx, formatter)
 
 
@@ -200,7 +199,7 @@ def export(
     recommendation = session.chosen(recommendation, found.profile, exporting, design)
     masks = exporting.masks or (None if session.is_profile(place) else place)
     result = session.export(found.profile, recommendation, output, masks, exporting, scanning.group, LISTENER)
-    checks = session.quick_checks(output, LISTENER) if exporting.verify else None
+    checks = session.quick_checks(result, LISTENER) if exporting.verify else None
     if as_json:
         typer.echo(to_json(result, None if checks is None or isinstance(checks, ShapeprofError) else to_dict(checks)))
         return
@@ -312,7 +311,7 @@ def _show(
 
 
 def _show_export(result: Export, checks: str) -> None:
-    from .export.export import describe
+    from .export.export import describe, next_lines
     from .report.terminal import SEVERITIES
 
     for issue in result.issues:
@@ -321,8 +320,8 @@ def _show_export(result: Export, checks: str) -> None:
     for line in describe(result):
         typer.echo(_safe(line))
     typer.echo(_safe(checks))
-    if result.pairs:
-        typer.echo(f"Next  python {_safe(shlex.quote(str(result.folder / 'train.py')))}")
+    for line in next_lines(result):
+        typer.echo(f"Next  {_safe(line)}")
 
 
 def _one_line(checks: Any) -> str:

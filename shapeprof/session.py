@@ -223,12 +223,14 @@ def export(
         )
 
 
-def quick_checks(folder: Path, listener: Listener = SILENT) -> Verification | ShapeprofError:
+def quick_checks(result: Export, listener: Listener = SILENT) -> Verification | ShapeprofError:
     """The checks of an export that take seconds, or why there are none: the export itself is done."""
     from .export.verify import verify_model
 
+    if result.target.checks is None:
+        return UsageError(f"the target {result.target.name} has no checks")
     try:
         with listener.bar("Checking") as progress:
-            return verify_model(folder, quick=True, progress=progress)
+            return verify_model(result.folder, quick=True, progress=progress)
     except ShapeprofError as error:
         return error

@@ -202,7 +202,7 @@ def kept_by_autograd(function: Any, parameters: Any) -> int:
 def test_kept_values_are_near_what_autograd_keeps(name: str) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from shapeprof.nn.backbone import Backbone
+    from shapeprof.nn.kit.backbone import Backbone
 
     spec = backbone(name, 16 if name == "DINOv2" else 32)
     encoder = Backbone(3, spec.model_dump(mode="json"), pretrained=False, frozen=False)
@@ -253,7 +253,7 @@ def test_dilation_keeps_the_receptive_field(name: str) -> None:
 def test_receptive_field_is_the_support_of_the_gradient(name: str, output_stride: int) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from shapeprof.nn.backbone import Backbone
+    from shapeprof.nn.kit.backbone import Backbone
 
     config = {**CONFIGS[name], "depths": [1, 1, 1], "hidden_sizes": [4, 8, 8]}
     spec = backbone(name, output_stride, config={**config, "num_stages": 3})

@@ -173,10 +173,10 @@ def test_an_encoder_in_a_folder_is_exported_built_trained_and_loaded(
 ) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from shapeprof.nn.checkpoint import load, save
+    from shapeprof.nn.kit.checkpoint import load, save
+    from shapeprof.nn.kit.specfile import read_spec
     from shapeprof.nn.losses import loss_of
     from shapeprof.nn.network import build
-    from shapeprof.nn.specfile import read_spec
 
     config = transformers.AutoConfig.for_model(**CONFIGS[name])
     saved = transformers.AutoModel.from_config(config)

@@ -18,7 +18,7 @@ from shapeprof.progress import Progress
 from shapeprof.recommend.decision import USER, Decision, Recommendation
 from shapeprof.recommend.overrides import normalisation
 from shapeprof.sources import Encoding
-from shapeprof.targets import EmittedFile, find_emitter
+from shapeprof.targets.target import EmittedFile, Target, find_target
 from shapeprof.version import __version__
 from shapeprof.writing import write
 
@@ -26,6 +26,7 @@ from .dataset import image_statistics, match, table_of, write_dataset
 
 MULTI_LABEL_CLASSES = 15  # at most, of the bit fields that nn/data.py reads
 KEPT = "before"  # folder for files of an earlier export, which users may have changed
+NO_DATA = "dataset.csv and the masks: export again with --images FOLDER to pair them"
 MARKER = "spec.yaml"  # a folder that holds it is an earlier export and may be written over
 
 Task = Literal["multi-class", "multi-label"]
@@ -38,6 +39,7 @@ class Export:
     folder: Path
     spec: ModelSpec
     files: tuple[str, ...]
+    target: Target
     pairs: int = 0
     train: int = 0
     val: int = 0
@@ -66,7 +68,7 @@ def export_model(
         out: new or empty folder, or an earlier export, which is written over; what it has otherwise is put aside.
         masks: the mask folder; default: where the profile was made.
         images: folder of the images; without it everything but the data is written.
-        target: name of the emitter.
+        target: its name, as `--to` takes it.
         group: regular expression with one capture group over mask paths; images of one group stay in one split.
         progress: called with masks done and masks in all.
         multi_label: a pixel keeps all its classes where they overlap.
@@ -76,32 +78,23 @@ def export_model(
         UsageError: ``multi_label``, and classes can't overlap in these masks, or are too many.
         PairingError, InputError: images and masks don't match, or can't be read.
     """
-    emit = find_emitter(target)
+    chosen = find_target(target)
     _check(out)
     task: Task = "multi-label" if multi_label else "multi-class"
     classes = _multi_label_classes(profile) if multi_label else _class_ids(profile)
     ids = {old: new for new, old in enumerate(classes)}
     size = profile.arguments.get("train_size")
-    if images is None:
+    if images is None or not chosen.needs_dataset:
         unseen = _as_trained_on(InputSpec(train_size=size), recommendation)
         spec = build_spec(profile, recommendation, ids, unseen, "none", task)
-        missing = ("dataset.csv and the masks: export again with --images FOLDER to pair them",)
-        emitted = emit(spec)
-        replaced = _kept(out, emitted)
-        return Export(out, spec, _written(out, emitted), missing=missing, issues=replaced)
+        files, replaced = _emitted(out, chosen.emit(spec))
+        missing = (NO_DATA,) if chosen.needs_dataset else ()
+        return Export(out, spec, files, chosen, missing=missing, issues=replaced)
     matched = match(profile, masks, images, group)
-    spec = build_spec(
-        profile,
-        recommendation,
-        ids,
-        _as_trained_on(image_statistics(matched, size), recommendation),
-        matched.split_source,
-        task,
-        matched.masks_per_image if multi_label else 1.0,
-    )
-    emitted = emit(spec)
-    replaced = _kept(out, emitted)
-    files = _written(out, emitted)
+    seen = _as_trained_on(image_statistics(matched, size), recommendation)
+    share = matched.masks_per_image if multi_label else 1.0
+    spec = build_spec(profile, recommendation, ids, seen, matched.split_source, task, share)
+    files, replaced = _emitted(out, chosen.emit(spec))
     dataset = write_dataset(profile, matched, out, ids, progress, multi_label=multi_label)
     files += _written(out, (EmittedFile("dataset.csv", table_of(dataset)),))
     splits = [row.split for row in dataset.rows]
@@ -109,12 +102,24 @@ def export_model(
         folder=out,
         spec=spec,
         files=files,
+        target=chosen,
         pairs=len(splits),
         train=splits.count("train"),
         val=splits.count("val"),
         rewritten_masks=dataset.rewritten,
         issues=(*replaced, *matched.pairing.issues, *dataset.issues),
     )
+
+
+def next_lines(result: Export) -> tuple[str, ...]:
+    """What to type next, ready to paste: the target's own lines; none while something is missing."""
+    return () if result.missing else result.target.next_lines(result.folder)
+
+
+def _emitted(out: Path, files: tuple[EmittedFile, ...]) -> tuple[tuple[str, ...], tuple[Issue, ...]]:
+    """Write the target's files; return their paths and what was put aside for them."""
+    replaced = _kept(out, files)
+    return _written(out, files), replaced
 
 
 def _check(out: Path) -> None:

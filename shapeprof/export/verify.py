@@ -81,7 +81,9 @@ def verify_model(folder: Path, *, quick: bool = False, progress: Progress | None
     if not (folder / "spec.yaml").is_file():
         raise InputError(f"{folder}: no spec.yaml; expected a folder that 'shapeprof export' has written")
     if not (folder / "verify.py").is_file():
-        raise InputError(f"{folder}: no verify.py, so an older version wrote it; export again")
+        raise InputError(
+            f"{folder}: no verify.py, so there is nothing to run; targets without checks of their own have none"
+        )
     if not has_torch():
         raise InputError(NEEDS_TORCH)
     checks, figures = [], {}
@@ -173,7 +175,7 @@ def _detail(folder: Path, spec: ModelSpec, quick: bool) -> tuple[Status, str]:
     if quick:
         return "skipped", "not in the quick part"
     stride: int = spec.model.decoder.logit_stride
-    rule = next((r for r in spec.rationale if r.rule == "R1" and r.threshold is not None), None)
+    rule = spec.rationale_of("model.decoder.logit_stride")
     named = {c.name: c.id for c in spec.classes}
     if rule is None or rule.binding_class not in named:
         return "skipped", "no rule chose the logit stride (R1 is not in the rationale)"

@@ -1,6 +1,6 @@
-"""The network and its trainer, self-contained: this folder is copied as it is into an exported model.
+"""The network and its training, self-contained: this folder is copied as it is into an exported model.
 
-Order to read in: ``network`` (the model), ``losses``, ``metrics``, ``data``, ``inference``,
-``trainer``. Only torch, numpy, OpenCV and PyYAML are needed; nothing is imported here, so that
-naming the package costs nothing.
+Two shelves. What its owner reads is here: ``network``, ``losses``, ``data``, ``metrics``, ``train``, ``predict``. What
+stands behind it (checkpoints, logs, several processes, checks, deployment) is in ``kit``. Only torch, numpy, OpenCV and
+PyYAML are needed; nothing is imported here, so that naming the package costs nothing.
 """

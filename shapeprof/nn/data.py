@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .errors import InputError
+from .kit.errors import InputError
 
 COLUMNS = ("image", "mask", "split", "group")
 TASKS = ("multi-class", "multi-label")

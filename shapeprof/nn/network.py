@@ -23,14 +23,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import backbone
-from .backbone import Backbone
+if TYPE_CHECKING:
+    from .kit.backbone import Backbone
 
 Norm = Callable[[int], nn.Module]
 Knobs = Mapping[str, Any]  # one block of spec.yaml
@@ -76,7 +77,7 @@ def check(model: Knobs) -> None:
     if len(set(decoder["skip_strides"])) < len(decoder["skip_strides"]):
         raise ValueError(f"decoder.skip_strides {decoder['skip_strides']} names a stride twice")
     pretrained = model["encoder"]["kind"] == "backbone"
-    strides, first_stage = backbone.layout(model["encoder"]) if pretrained else _checked(model["encoder"])
+    strides, first_stage = _published().layout(model["encoder"]) if pretrained else _checked(model["encoder"])
     stages = strides[first_stage:]
     if decoder["logit_stride"] > stride:
         raise ValueError(f"decoder.logit_stride {decoder['logit_stride']} exceeds the output stride {stride}")
@@ -93,6 +94,17 @@ def check(model: Knobs) -> None:
     ):
         if wrong := set(wanted) - set(possible):
             raise ValueError(f"{name}: no features at stride {min(wrong)}; possible: {sorted(set(possible))}")
+
+
+def _published() -> ModuleType:
+    """kit/backbone.py, which only folders with a published encoder have."""
+    try:
+        from .kit import backbone
+    except ImportError:
+        raise ValueError(
+            "encoder.kind 'backbone' needs nn/kit/backbone.py, which this folder lacks: export again with --encoder"
+        ) from None
+    return backbone
 
 
 def _checked(knobs: Knobs) -> tuple[list[int], int]:
@@ -297,8 +309,10 @@ class SegmentationNetwork(nn.Module):
         norm: Norm = nn.BatchNorm2d if model["norm"] == "batch" else group_norm
         knobs = model["decoder"]
         self.encoder: Encoder | Backbone
-        if model["encoder"]["kind"] == "backbone":
-            self.encoder = Backbone(channels, model["encoder"], pretrained=pretrained, frozen=norm is group_norm)
+        published = model["encoder"]["kind"] == "backbone"
+        if published:
+            make = _published().Backbone
+            self.encoder = make(channels, model["encoder"], pretrained=pretrained, frozen=norm is group_norm)
         else:
             self.encoder = Encoder(channels, model["encoder"], norm)
         width = self.encoder.widths[-1]
@@ -320,7 +334,7 @@ class SegmentationNetwork(nn.Module):
         self.head = _head(width, knobs["channels"], classes, norm)
         self._add_training_heads(model, strides, classes, norm)
         for part in self.children():
-            if not isinstance(part, Backbone):  # which has weights of its own
+            if not (published and part is self.encoder):  # a published encoder has weights of its own
                 part.apply(_initialise)
         for head in (self.head, *self.auxiliary_heads, *self.deep_supervision):
             nn.init.normal_(head[-1].weight, std=CLASSIFIER_STD)

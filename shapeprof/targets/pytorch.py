@@ -7,14 +7,16 @@ tests ran. Names from a data set reach only spec.yaml and the README, as data.
 from __future__ import annotations
 
 import json
+import shlex
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from shapeprof.design.spec import ModelSpec
 
-from . import EmittedFile, emitter
+from .target import EmittedFile, target
 
 HEADER = """\
 # Everything that defines this model, its training and why; written by shapeprof.
@@ -27,16 +29,21 @@ PRETRAINED = "torch>=2.6\ntransformers>=5.18\nnumpy\nopencv-python-headless\nPyY
 BIT_FIELDS = "A pixel may be of several classes: masks are bit fields, bit c (of value 2 ** c) set where it is of c."
 
 
-@emitter("pytorch")
+def next_lines(folder: Path) -> tuple[str, ...]:
+    """The command that trains."""
+    return (f"python {shlex.quote(str(folder / 'train.py'))}",)
+
+
+@target("pytorch", title="a folder that trains by itself", checks="verify.py", next_lines=next_lines)
 def emit(spec: ModelSpec) -> tuple[EmittedFile, ...]:
-    """A folder in which ``python train.py`` trains at once, but for dataset.csv, which others write."""
+    """Everything but the data of a folder in which ``python train.py`` trains at once."""
     assets = files(__package__) / "assets"
     return (
         EmittedFile("spec.yaml", spec_text(spec)),
         *(EmittedFile(name, (assets / name).read_text(encoding="utf-8")) for name in SCRIPTS),
         EmittedFile("requirements.txt", requirements(spec)),
         EmittedFile("README.md", readme(spec, (assets / "README.md").read_text(encoding="utf-8"))),
-        *network_files(),
+        *network_files(spec),
     )
 
 
@@ -45,11 +52,15 @@ def requirements(spec: ModelSpec) -> str:
     return PRETRAINED if spec.model.encoder.kind == "backbone" else REQUIREMENTS
 
 
-def network_files() -> tuple[EmittedFile, ...]:
-    """``nn/*.py``, as they are."""
+def network_files(spec: ModelSpec) -> tuple[EmittedFile, ...]:
+    """``nn/`` and ``nn/kit/`` unchanged, with the code of published encoders only where the spec has one."""
     folder = files("shapeprof") / "nn"
-    modules = sorted((each for each in folder.iterdir() if each.name.endswith(".py")), key=lambda m: m.name)
-    return tuple(EmittedFile(f"nn/{each.name}", each.read_text(encoding="utf-8")) for each in modules)
+    modules = {f"nn/{each.name}": each for each in folder.iterdir()}
+    modules |= {f"nn/kit/{each.name}": each for each in (folder / "kit").iterdir()}
+    if spec.model.encoder.kind != "backbone":
+        del modules["nn/kit/backbone.py"]
+    paths = sorted((path for path in modules if path.endswith(".py")), key=lambda path: (path.count("/"), path))
+    return tuple(EmittedFile(path, modules[path].read_text(encoding="utf-8")) for path in paths)
 
 
 class _Dumper(yaml.SafeDumper):

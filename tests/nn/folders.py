@@ -21,7 +21,7 @@ GROUP_NORM = "skips, dilated to 16, context, both kinds of heads, group norm"
 SCRIPT = """\
 import sys
 from pathlib import Path
-from shapeprof.nn.trainer import main
+from shapeprof.nn.train import main
 if __name__ == "__main__":
     raise SystemExit(main(folder=Path(__file__).resolve().parent))
 """

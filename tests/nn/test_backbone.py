@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from shapeprof.design.encoder_spec import BackboneSpec  # noqa: E402
-from shapeprof.nn.backbone import Backbone, layout  # noqa: E402
-from shapeprof.nn.checkpoint import load, save  # noqa: E402
-from shapeprof.nn.errors import InputError  # noqa: E402
+from shapeprof.nn.kit.backbone import Backbone, layout  # noqa: E402
+from shapeprof.nn.kit.checkpoint import load, save  # noqa: E402
+from shapeprof.nn.kit.errors import InputError  # noqa: E402
 from shapeprof.nn.losses import loss_of  # noqa: E402
 from shapeprof.nn.network import TrainingOutput, build  # noqa: E402
 

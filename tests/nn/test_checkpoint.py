@@ -10,8 +10,8 @@ import yaml
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn.checkpoint import load, restore, save  # noqa: E402
-from shapeprof.nn.errors import InputError  # noqa: E402
+from shapeprof.nn.kit.checkpoint import load, restore, save  # noqa: E402
+from shapeprof.nn.kit.errors import InputError  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402

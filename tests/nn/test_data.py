@@ -30,7 +30,7 @@ from shapeprof.nn.data import (  # noqa: E402
     to_tensor,
     unpack_bits,
 )
-from shapeprof.nn.errors import InputError  # noqa: E402
+from shapeprof.nn.kit.errors import InputError  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

@@ -13,12 +13,12 @@ torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from shapeprof.nn import deployment  # noqa: E402
-from shapeprof.nn.checkpoint import save  # noqa: E402
-from shapeprof.nn.deployment import main, write_onnx, write_torch_export  # noqa: E402
-from shapeprof.nn.errors import InputError  # noqa: E402
+from shapeprof.nn.kit import deployment  # noqa: E402
+from shapeprof.nn.kit.checkpoint import save  # noqa: E402
+from shapeprof.nn.kit.deployment import main, write_onnx, write_torch_export  # noqa: E402
+from shapeprof.nn.kit.errors import InputError  # noqa: E402
+from shapeprof.nn.kit.specfile import digest  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, build  # noqa: E402
-from shapeprof.nn.specfile import digest  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

@@ -8,10 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn import distributed, trainer  # noqa: E402
-from shapeprof.nn.distributed import SharedError, agreed  # noqa: E402
-from shapeprof.nn.errors import InputError  # noqa: E402
-from shapeprof.nn.plan import parser, plan_of  # noqa: E402
+from shapeprof.nn import train  # noqa: E402
+from shapeprof.nn.kit import distributed  # noqa: E402
+from shapeprof.nn.kit.distributed import SharedError, agreed  # noqa: E402
+from shapeprof.nn.kit.errors import InputError  # noqa: E402
+from shapeprof.nn.kit.plan import parser, plan_of  # noqa: E402
 
 from .folders import GROUP_NORM, rows, spoil_crop, start, training_folder  # noqa: E402
 from .test_resume import Killed, fail_at  # noqa: E402
@@ -55,7 +56,7 @@ def test_two_processes_train_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     training_folder(tmp_path, GROUP_NORM, crop=(64, 64), scale=(0.7, 1.5), **TRAINING)
     one, both, resumed = (tmp_path / name for name in ("one", "two", "resumed"))
     alone = ["--device", "cpu", *OPTIONS]
-    assert trainer.main([*alone, "--out", str(one)], tmp_path) == 0
+    assert train.main([*alone, "--out", str(one)], tmp_path) == 0
     code, stdout, stderr = two(tmp_path, "--out", str(both))
     assert code == 0, stderr
     assert stdout.count("pairs    8: 5 to train") == stdout.count("step      6  loss") == 1
@@ -65,7 +66,7 @@ def test_two_processes_train_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patched:
         fail_at(patched, 5)
         with pytest.raises(Killed):
-            trainer.main([*alone, "--out", str(resumed)], tmp_path)
+            train.main([*alone, "--out", str(resumed)], tmp_path)
     code, stdout, stderr = two(tmp_path, "--out", str(resumed), "--resume")
     assert code == 0, stderr
     assert stdout.count("resumed  after step 3 of") == 1
@@ -95,7 +96,7 @@ def test_an_error_of_a_loader_process_is_one_line_and_ends_all(tmp_path: Path) -
 
 FULL = """\
 import os, torch
-from shapeprof.nn.optimisation import Optimisation
+from shapeprof.nn.train import Optimisation
 if os.environ["RANK"] == "1":
     def step(self, images, labels):
         raise torch.cuda.OutOfMemoryError("full")

@@ -13,8 +13,8 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
 from shapeprof.nn.data import Pair  # noqa: E402
-from shapeprof.nn.evaluation import class_names, draw_predictions, evaluate, score_table, shape_scores  # noqa: E402
-from shapeprof.nn.figure import IGNORED, paint, palette  # noqa: E402
+from shapeprof.nn.kit.evaluation import class_names, draw_predictions, evaluate, score_table, shape_scores  # noqa: E402
+from shapeprof.nn.kit.figure import IGNORED, paint, palette  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from shapeprof.design.spec import DecoderSpec, EncoderSpec, NetworkSpec  # noqa: E402
-from shapeprof.nn import inference  # noqa: E402
-from shapeprof.nn.inference import class_map  # noqa: E402
+from shapeprof.nn.kit import inference  # noqa: E402
+from shapeprof.nn.kit.inference import class_map  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
 
 from .designs import model_spec  # noqa: E402

@@ -14,11 +14,11 @@ import numpy as np  # noqa: E402
 import yaml  # noqa: E402
 
 from shapeprof.design.spec import ClassSpec, DecoderSpec, EncoderSpec, HeadSpec, ModelSpec, NetworkSpec  # noqa: E402
-from shapeprof.nn import predictor  # noqa: E402
-from shapeprof.nn.checkpoint import save  # noqa: E402
+from shapeprof.nn import predict  # noqa: E402
 from shapeprof.nn.data import Crops, Pair, pack_bits, unpack_bits  # noqa: E402
-from shapeprof.nn.evaluation import draw_predictions, evaluate, score_table, shape_scores, shape_table  # noqa: E402
-from shapeprof.nn.figure import BACKGROUND, IGNORED, paint, palette  # noqa: E402
+from shapeprof.nn.kit.checkpoint import save  # noqa: E402
+from shapeprof.nn.kit.evaluation import draw_predictions, evaluate, score_table, shape_scores, shape_table  # noqa: E402
+from shapeprof.nn.kit.figure import BACKGROUND, IGNORED, paint, palette  # noqa: E402
 from shapeprof.nn.losses import loss_of  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, build  # noqa: E402
 
@@ -143,7 +143,7 @@ def test_predictions_are_bit_fields_with_an_overlay(
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(made))
     save(tmp_path / "best.pt", network, made, step=1, miou=0.5)
     options = ["--weights", str(tmp_path / "best.pt"), "--out", str(tmp_path / "out"), "--device", "cpu"]
-    assert predictor.main([str(pairs[7].image), *options], tmp_path) == 0
+    assert predict.main([str(pairs[7].image), *options], tmp_path) == 0
     assert "classes disc, square" in capsys.readouterr().out
     written = cv2.imread(str(tmp_path / "out/image7.png"), cv2.IMREAD_UNCHANGED)
     assert written is not None and written.dtype == np.uint8 and written.max() == 3
@@ -156,6 +156,6 @@ def test_predictions_are_bit_fields_with_an_overlay(
     bare = ~members.any(axis=0)
     assert (overlay[bare] == image[bare]).all() and (overlay[~bare] != image[~bare]).any(axis=1).all()
 
-    assert predictor.main([str(pairs[7].image), *options, "--window", "64"], tmp_path) == 0
-    assert predictor.main([str(pairs[7].image), *options, "--window", "63"], tmp_path) == 1
+    assert predict.main([str(pairs[7].image), *options, "--window", "64"], tmp_path) == 0
+    assert predict.main([str(pairs[7].image), *options, "--window", "63"], tmp_path) == 1
     assert "error: --window 63: expected 64 px or more" in capsys.readouterr().err

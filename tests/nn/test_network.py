@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from shapeprof.design.spec import DecoderSpec, EncoderSpec, NetworkSpec  # noqa: E402
 from shapeprof.nn.losses import loss_of  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, TrainingOutput, build, stage_layout  # noqa: E402
-from shapeprof.nn.optimisation import Optimisation  # noqa: E402
+from shapeprof.nn.train import Optimisation  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

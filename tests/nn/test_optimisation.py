@@ -6,9 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from shapeprof.nn.kit.optimiser import FINAL_RATE, average, rate_factor  # noqa: E402
+from shapeprof.nn.kit.progress import duration  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
-from shapeprof.nn.optimisation import FINAL_RATE, Optimisation, average, rate_factor  # noqa: E402
-from shapeprof.nn.progress import duration  # noqa: E402
+from shapeprof.nn.train import Optimisation  # noqa: E402
 
 from .backbone_designs import NETWORKS as PRETRAINED  # noqa: E402
 from .designs import NETWORKS, model_spec  # noqa: E402

@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from shapeprof.nn.data import Pair  # noqa: E402
-from shapeprof.nn.errors import InputError  # noqa: E402
-from shapeprof.nn.plan import Plan, parser, plan_of  # noqa: E402
+from shapeprof.nn.kit.errors import InputError  # noqa: E402
+from shapeprof.nn.kit.plan import Plan, parser, plan_of  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from shapeprof.design.cost import cost  # noqa: E402
+from shapeprof.nn.kit.receptive_field import effective_field, theoretical_field  # noqa: E402
 from shapeprof.nn.network import build  # noqa: E402
-from shapeprof.nn.receptive_field import effective_field, theoretical_field  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 

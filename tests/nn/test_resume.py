@@ -15,8 +15,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn import run, trainer  # noqa: E402
-from shapeprof.nn.optimisation import Optimisation  # noqa: E402
+from shapeprof.nn import train  # noqa: E402
+from shapeprof.nn.kit.announce import TIMED_STEPS  # noqa: E402
+from shapeprof.nn.train import Optimisation  # noqa: E402
 
 from .folders import rows, start, training_folder  # noqa: E402
 
@@ -26,7 +27,7 @@ TRAINING = {"steps": 20, "ema": 0.9, "loss": "ce+dice"}
 
 SLOWLY = """\
 import time
-from shapeprof.nn.optimisation import Optimisation
+from shapeprof.nn.train import Optimisation
 true_step = Optimisation.step
 def step(self, images, labels):
     time.sleep(0.1)
@@ -44,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a run that nothing stopped."""
     root = tmp_path_factory.mktemp("whole")
     training_folder(root, "skips, deep supervision", **TRAINING)
-    assert trainer.main([*OPTIONS], root) == 0
+    assert train.main([*OPTIONS], root) == 0
     return root / "runs/last"
 
 
@@ -80,7 +81,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, fatal: int) -> None:
     true_step, counts = Optimisation.step, {"run": 0}
 
     def step(self: Optimisation, images: Any, labels: Any) -> Any:
-        if self.schedule.last_epoch == fatal - 1 and counts["run"] >= trainer.TIMED_STEPS:
+        if self.schedule.last_epoch == fatal - 1 and counts["run"] >= TIMED_STEPS:
             next(self.network.head.parameters()).data.zero_()
             raise Killed
         counts["run"] += 1
@@ -94,16 +95,16 @@ def test_killed_at_a_random_step(whole: Path, tmp_path: Path, monkeypatch: pytes
     training_folder(tmp_path, "skips, deep supervision", **TRAINING)
     fatal = random.Random(f"{often}").randint(7, 19)
     if often:  # also between two rows of log.csv
-        monkeypatch.setattr(run, "SAVE_INTERVAL", 0.0)
+        monkeypatch.setattr(train, "SAVE_INTERVAL", 0.0)
     with monkeypatch.context() as patched:
         fail_at(patched, fatal)
         with pytest.raises(Killed):
-            trainer.main([*OPTIONS], tmp_path)
+            train.main([*OPTIONS], tmp_path)
     out = tmp_path / "runs/last"
     kept = torch.load(out / "last.pt", weights_only=True)["step"]
     assert kept == fatal - 1 if often else kept == (fatal - 1) // 5 * 5
     assert [int(row["step"]) for row in rows(out)] == list(range(1, fatal))
-    assert trainer.main([*OPTIONS, "--resume"], tmp_path) == 0
+    assert train.main([*OPTIONS, "--resume"], tmp_path) == 0
     assert_same_results(out, whole)
 
 
@@ -122,15 +123,15 @@ def test_what_is_random_in_a_step_follows_from_the_seed_and_the_step(
         return step
 
     monkeypatch.setattr(Optimisation, "step", drawing("whole"))
-    assert trainer.main(["--device", "cpu", "--out", str(tmp_path / "a")], tmp_path) == 0
+    assert train.main(["--device", "cpu", "--out", str(tmp_path / "a")], tmp_path) == 0
     monkeypatch.setattr(Optimisation, "step", true_step)
     with monkeypatch.context() as patched:
         fail_at(patched, 3)
         with pytest.raises(Killed):
-            trainer.main(["--device", "cpu", "--out", str(tmp_path / "b")], tmp_path)
+            train.main(["--device", "cpu", "--out", str(tmp_path / "b")], tmp_path)
     monkeypatch.setattr(Optimisation, "step", drawing("resumed"))
-    assert trainer.main(["--device", "cpu", "--out", str(tmp_path / "b"), "--resume"], tmp_path) == 0
-    assert len(drawn["resumed"]) == trainer.TIMED_STEPS + 2
+    assert train.main(["--device", "cpu", "--out", str(tmp_path / "b"), "--resume"], tmp_path) == 0
+    assert len(drawn["resumed"]) == TIMED_STEPS + 2
     assert drawn["resumed"][-2:] == drawn["whole"][-2:]
     assert len(set(drawn["whole"][-4:])) == 4
 
@@ -180,10 +181,10 @@ def test_a_signal_ends_the_run_after_its_step(
 
     with monkeypatch.context() as patched:
         patched.setattr(Optimisation, "step", step)
-        assert trainer.main([*OPTIONS], tmp_path) == code
+        assert train.main([*OPTIONS], tmp_path) == code
     assert signal.getsignal(number) is before
     assert len(rows(tmp_path / "runs/last")) == 8
-    assert trainer.main([*OPTIONS, "--resume"], tmp_path) == 0
+    assert train.main([*OPTIONS, "--resume"], tmp_path) == 0
     assert_same_results(tmp_path / "runs/last", whole)
 
 
@@ -192,12 +193,12 @@ def test_the_clock_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with monkeypatch.context() as patched:
         fail_at(patched, 3)
         with pytest.raises(Killed):
-            trainer.main(["--device", "cpu"], tmp_path)
+            train.main(["--device", "cpu"], tmp_path)
     last = tmp_path / "runs/last/last.pt"
     content = torch.load(last, weights_only=True)
     content["run"]["seconds"] = 5000.0
     torch.save(content, last)
-    assert trainer.main(["--device", "cpu", "--resume"], tmp_path) == 0
+    assert train.main(["--device", "cpu", "--resume"], tmp_path) == 0
     with (last.parent / "log.csv").open(newline="") as file:
         seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
     assert max(seconds[:2]) < 1000 and 5000 <= seconds[2] <= seconds[3] < 6000
@@ -207,7 +208,7 @@ def test_a_finished_run_is_only_summed_up(whole: Path, tmp_path: Path, capsys: p
     out = tmp_path / "out"
     shutil.copytree(whole, out)
     (out / "predictions.png").unlink()
-    assert trainer.main([*OPTIONS, "--out", str(out), "--resume"], whole.parent.parent) == 0
+    assert train.main([*OPTIONS, "--out", str(out), "--resume"], whole.parent.parent) == 0
     assert "resumed  after step 20" in (said := capsys.readouterr().out) and "majority" in said
     assert (out / "predictions.png").exists()
     assert_same_results(out, whole)
@@ -215,7 +216,7 @@ def test_a_finished_run_is_only_summed_up(whole: Path, tmp_path: Path, capsys: p
 
 def test_another_course_is_refused(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def error(root: Path, *options: str) -> str:
-        assert trainer.main([*OPTIONS, "--out", str(whole), "--resume", *options], root) == 1
+        assert train.main([*OPTIONS, "--out", str(whole), "--resume", *options], root) == 1
         message = capsys.readouterr().err
         assert message.startswith("error: --resume: ") or "another spec.yaml" in message
         assert message.count("\n") == 1
@@ -233,17 +234,17 @@ def test_another_course_is_refused(whole: Path, tmp_path: Path, capsys: pytest.C
     assert "pairs of train 5 (now 6), pairs of val 3 (now 2)" in error(tmp_path)
     training_folder(tmp_path, "plain", **TRAINING)
     assert "trained with another spec.yaml (classes, input or model differ)" in error(tmp_path)
-    assert trainer.main([*OPTIONS, "--resume", "--out", str(tmp_path / "none")], root) == 1
+    assert train.main([*OPTIONS, "--resume", "--out", str(tmp_path / "none")], root) == 1
     assert "last.pt is missing; leave --resume out to start" in capsys.readouterr().err
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights/last.pt").write_bytes((whole / "best.pt").read_bytes())
-    assert trainer.main([*OPTIONS, "--resume", "--out", str(tmp_path / "weights")], root) == 1
+    assert train.main([*OPTIONS, "--resume", "--out", str(tmp_path / "weights")], root) == 1
     assert "holds weights only" in capsys.readouterr().err
 
 
 def test_a_new_run_says_what_it_replaces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training_folder(tmp_path, steps=1)
-    assert trainer.main(["--device", "cpu"], tmp_path) == 0
+    assert train.main(["--device", "cpu"], tmp_path) == 0
     assert "holds an earlier run" not in capsys.readouterr().out
-    assert trainer.main(["--device", "cpu"], tmp_path) == 0
+    assert train.main(["--device", "cpu"], tmp_path) == 0
     assert "holds an earlier run, which this one replaces; --resume would" in capsys.readouterr().out

@@ -21,8 +21,8 @@ from shapeprof.design.spec import (
     SplitSpec,
     TrainingSpec,
 )
-from shapeprof.nn.errors import InputError
-from shapeprof.nn.specfile import FIELDS, SCHEMA_VERSION, digest, read_spec
+from shapeprof.nn.kit.errors import InputError
+from shapeprof.nn.kit.specfile import FIELDS, SCHEMA_VERSION, digest, read_spec
 
 from .designs import NETWORKS, model_spec
 

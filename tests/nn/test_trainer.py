@@ -13,9 +13,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from shapeprof.nn import run, trainer  # noqa: E402
-from shapeprof.nn.checkpoint import load  # noqa: E402
-from shapeprof.nn.optimisation import Optimisation  # noqa: E402
+from shapeprof.nn import train as script  # noqa: E402
+from shapeprof.nn.kit.announce import TIMED_STEPS  # noqa: E402
+from shapeprof.nn.kit.checkpoint import load  # noqa: E402
+from shapeprof.nn.train import Optimisation  # noqa: E402
 
 from .folders import GROUP_NORM, rows, spoil_crop, training_folder  # noqa: E402
 
@@ -23,7 +24,7 @@ FULL_CPU = "[enforce fail at alloc_cpu.cpp:119] . DefaultCPUAllocator: can't all
 
 
 def train(root: Path, *options: str) -> int:
-    return trainer.main(["--device", "cpu", *options], root)
+    return script.main(["--device", "cpu", *options], root)
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_where_memory_is_full_in_an_evaluation(tmp_path: Path, monkeypatch: pyte
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     training_folder(tmp_path)
-    monkeypatch.setattr(run, "evaluate", evaluate)
+    monkeypatch.setattr(script, "evaluate", evaluate)
     assert "out of memory in an evaluation, by windows of 256 px; use a smaller --window" in error("--window", "256")
 
 
@@ -157,19 +158,19 @@ def test_errors_of_loader_processes_are_one_line(tmp_path: Path, error: Any) -> 
     spoil_crop(tmp_path, 30)
     bad = error("--workers", "2")
     assert bad.endswith("bad.png holds class id 7, but spec.yaml has only 0 to 2\n")
-    assert len(rows(tmp_path / "runs/last")) >= trainer.TIMED_STEPS  # it was not found while steps were timed
+    assert len(rows(tmp_path / "runs/last")) >= TIMED_STEPS  # it was not found while steps were timed
 
 
 def test_an_image_that_goes_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
     training_folder(tmp_path, steps=20)
     spoil_crop(tmp_path, 30)
-    expected_finish = trainer._print_expected_finish
+    expected_finish = script.print_expected_finish
 
     def timed(*arguments: Any) -> None:
         expected_finish(*arguments)
         (tmp_path / "bad.png").unlink()
 
-    monkeypatch.setattr(trainer, "_print_expected_finish", timed)
+    monkeypatch.setattr(script, "print_expected_finish", timed)
     assert error("--workers", "1").endswith("bad.png can't be read: No such file or directory\n")
 
 

@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch")
 
 from shapeprof.design.cost import cost  # noqa: E402
 from shapeprof.design.spec import NetworkSpec  # noqa: E402
-from shapeprof.nn import checks, trials  # noqa: E402
-from shapeprof.nn.checkpoint import save  # noqa: E402
-from shapeprof.nn.checks import Subject  # noqa: E402
+from shapeprof.nn.kit import checks, slow_checks  # noqa: E402
+from shapeprof.nn.kit.checkpoint import save  # noqa: E402
+from shapeprof.nn.kit.checks import Subject  # noqa: E402
+from shapeprof.nn.kit.verification import Check, main, verify  # noqa: E402
 from shapeprof.nn.network import SegmentationNetwork, TrainingOutput, build  # noqa: E402
-from shapeprof.nn.verification import Check, main, verify  # noqa: E402
 
 from .designs import NETWORKS, model_spec  # noqa: E402
 from .folders import training_folder  # noqa: E402
@@ -66,21 +66,21 @@ def test_every_design_passes_the_quick_part(name: str, tmp_path: Path) -> None:
 )
 def test_one_batch_is_learned(data: bool, origin: str, tmp_path: Path) -> None:
     made = subject(tmp_path, "stem of stride 2", quick=False, data=data)
-    assert f"4 {origin}" in trials.one_batch_is_learned(made)
+    assert f"4 {origin}" in slow_checks.one_batch_is_learned(made)
 
 
 def test_multi_label_batches_are_learned(tmp_path: Path) -> None:
     made = subject(tmp_path, "stem of stride 2", quick=False, classes=2)
     made.spec |= {"task": "multi-label", "background": None}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(made.spec))
-    assert "4 synthetic images" in trials.one_batch_is_learned(made)
+    assert "4 synthetic images" in slow_checks.one_batch_is_learned(made)
     assert failed(list(verify(replace(made, quick=True)))) == {}
 
 
 @pytest.mark.parametrize("name", ["dilated to 8 with context", ALL_HEADS])
 def test_a_design_passes_the_slow_part(name: str, tmp_path: Path) -> None:
     made = subject(tmp_path, name, quick=False)
-    for trial in (trials.planned_step_runs, trials.receptive_field_agrees, trials.torch_export_agrees):
+    for trial in (slow_checks.planned_step_runs, slow_checks.receptive_field_agrees, slow_checks.torch_export_agrees):
         assert trial(made)
     assert made.figures["steps_per_second"] > 0
     assert made.figures["training_seconds"] == pytest.approx(4 / made.figures["steps_per_second"])
@@ -89,13 +89,13 @@ def test_a_design_passes_the_slow_part(name: str, tmp_path: Path) -> None:
 
 def test_onnx_is_checked_where_its_packages_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subject(tmp_path, "stem of stride 2", quick=False)
-    monkeypatch.setattr(trials, "missing_packages", lambda: ["onnxscript"])
+    monkeypatch.setattr(slow_checks, "missing_packages", lambda: ["onnxscript"])
     with pytest.raises(checks.LeftOut, match="pip install onnxscript"):
-        trials.onnx_agrees(made)
+        slow_checks.onnx_agrees(made)
     monkeypatch.undo()
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    assert "at another size and batch" in trials.onnx_agrees(made)
+    assert "at another size and batch" in slow_checks.onnx_agrees(made)
 
 
 def test_one_crash_fails_one_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_numbers_of_the_spec_that_are_not_those_of_the_network(tmp_path: Path) -
     with pytest.raises(checks.Failed, match=rf"parameters {true:,}, spec.yaml has 7; macs [\d,]+, spec.yaml has 8"):
         checks.counts_agree(made)
     with pytest.raises(checks.Failed, match=r"depends on 191 x 191 px, spec\.yaml has 9"):
-        trials.receptive_field_agrees(made)
+        slow_checks.receptive_field_agrees(made)
 
 
 def test_a_rate_that_the_crop_can_not_hold(tmp_path: Path) -> None:
@@ -194,18 +194,18 @@ def test_a_checkpoint_of_another_spec(tmp_path: Path) -> None:
 
 def test_a_network_that_does_not_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subject(tmp_path, "plain", learning_rate=1e-9)
-    monkeypatch.setattr(trials, "LEARNED_STEPS", 10)
+    monkeypatch.setattr(slow_checks, "LEARNED_STEPS", 10)
     with pytest.raises(checks.Failed, match="10 steps; expected 50% of the first loss"):
-        trials.one_batch_is_learned(made)
+        slow_checks.one_batch_is_learned(made)
 
 
 def test_a_batch_that_memory_can_not_hold_is_left_out(tmp_path: Path) -> None:
     made = subject(tmp_path)
     made.spec["derived"]["memory_gb"] = 1e6
-    if not trials._available():
+    if not slow_checks._available():
         pytest.skip("this system does not tell how much memory is free")
     with pytest.raises(checks.LeftOut, match="GB are free here"):
-        trials.planned_step_runs(made)
+        slow_checks.planned_step_runs(made)
 
 
 def test_the_script_speaks_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the PyTorch emitter writes: exact text, and a folder that trains.
+"""What the PyTorch target writes: exact text, and a folder that trains.
 
 After a wanted change of spec.yaml's form, write the golden file anew:
 ``python -m targets.test_pytorch`` in ``tests``.
@@ -35,7 +35,7 @@ from shapeprof.design.spec import (
     TrainingSpec,
     parse_spec,
 )
-from shapeprof.targets import EmittedFile, find_emitter
+from shapeprof.targets.target import EmittedFile, find_target
 
 GOLDEN = Path(__file__).parent / "golden" / "spec.yaml"
 ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
@@ -84,7 +84,7 @@ def spec() -> ModelSpec:
 
 
 def text_of(name: str) -> str:
-    content = next(each.content for each in find_emitter("pytorch")(spec()) if each.path == name)
+    content = next(each.content for each in find_target("pytorch").emit(spec()) if each.path == name)
     assert isinstance(content, str)
     return content
 
@@ -105,27 +105,28 @@ def test_spec_text_reads_back_as_the_spec() -> None:
 
 
 def test_files() -> None:
-    paths = [each.path for each in find_emitter("pytorch")(spec())]
+    paths = [each.path for each in find_target("pytorch").emit(spec())]
     scripts = ["train.py", "predict.py", "verify.py", "deploy.py"]
     assert paths[:7] == ["spec.yaml", *scripts, "requirements.txt", "README.md"]
-    assert {"nn/__init__.py", "nn/network.py", "nn/trainer.py", "nn/predictor.py"} < set(paths)
+    assert {"nn/__init__.py", "nn/network.py", "nn/train.py", "nn/predict.py", "nn/kit/checkpoint.py"} < set(paths)
     assert len(paths) == len(set(paths))
 
 
 def test_the_network_is_copied_byte_for_byte(tmp_path: Path) -> None:
-    write(find_emitter("pytorch")(spec()), tmp_path)
+    write(find_target("pytorch").emit(spec()), tmp_path)
     source = Path(next(iter(shapeprof.nn.__path__)))
-    modules = sorted(path.name for path in source.glob("*.py"))
-    assert sorted(path.name for path in (tmp_path / "nn").iterdir()) == modules
+    modules = sorted(path.relative_to(source).as_posix() for path in source.rglob("*.py"))
+    modules.remove("kit/backbone.py")
+    assert sorted(path.relative_to(tmp_path / "nn").as_posix() for path in (tmp_path / "nn").rglob("*.py")) == modules
     for name in modules:
         assert (tmp_path / "nn" / name).read_bytes() == (source / name).read_bytes()
 
 
 def test_the_network_imports_nothing_of_shapeprof() -> None:
-    for path in Path(next(iter(shapeprof.nn.__path__))).glob("*.py"):
+    for path in Path(next(iter(shapeprof.nn.__path__))).rglob("*.py"):
         lines = [line.strip() for line in path.read_text().splitlines()]
         imports = [line for line in lines if line.startswith(("import ", "from "))]
-        assert not [line for line in imports if line.startswith("from ..") or "shapeprof" in line], path
+        assert not [line for line in imports if line.startswith("from ...") or "shapeprof" in line], path
         assert not [line for line in imports if "pydantic" in line], path
 
 
@@ -151,7 +152,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import numpy as np
 
     root = tmp_path_factory.mktemp("export with spaces")
-    write(find_emitter("pytorch")(spec()), root)
+    write(find_target("pytorch").emit(spec()), root)
     rng, rows = np.random.default_rng(0), []
     for i in range(8):
         mask = np.zeros((64, 64), np.uint8)
@@ -266,7 +267,7 @@ def test_no_image_overwrites_the_results_of_another(folder: Path, tmp_path: Path
 
 
 def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> None:
-    write(find_emitter("pytorch")(spec()), tmp_path)
+    write(find_target("pytorch").emit(spec()), tmp_path)
     image = str(folder / "image 0.png")
     for options, said in (
         ((image,), "best.pt is missing: run train.py first"),
@@ -294,7 +295,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     import cv2
     import numpy as np
 
-    write(find_emitter("pytorch")(spec()), tmp_path)
+    write(find_target("pytorch").emit(spec()), tmp_path)
 
     def error() -> str:
         result = train(tmp_path, "--steps", "8", "--workers", "1")
@@ -321,7 +322,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
 
 
 def test_without_held_out_pairs_the_run_says_so(folder: Path, tmp_path: Path) -> None:
-    write(find_emitter("pytorch")(spec()), tmp_path)
+    write(find_target("pytorch").emit(spec()), tmp_path)
     write_table(tmp_path, [[str(folder / "image 0.png"), str(folder / "mask 0.png"), "train", ""]])
     result = train(tmp_path, "--steps", "2")
     assert result.returncode == 0, result.stderr

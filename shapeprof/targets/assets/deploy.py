@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nn.deployment import main
+from nn.kit.deployment import main
 
 if __name__ == "__main__":
     raise SystemExit(main(folder=Path(__file__).resolve().parent))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nn.trainer import main
+from nn.train import main
 
 if __name__ == "__main__":  # loader processes import this file again where they are spawned
     raise SystemExit(main(folder=Path(__file__).resolve().parent))

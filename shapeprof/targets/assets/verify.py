@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nn.verification import main
+from nn.kit.verification import main
 
 if __name__ == "__main__":
     raise SystemExit(main(folder=Path(__file__).resolve().parent))

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
+from ..data import Pair
 from . import distributed
-from .data import Pair
 from .errors import InputError
 from .inference import GRID, WINDOW
-from .optimisation import default_precision
+from .optimiser import default_precision
 
 MAX_WORKERS = 8  # loader processes on a machine with a GPU (chosen)
 LOG_ROWS = 100  # rows that log.csv gets at least, beside those of the evaluations

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import torch
 
-from .data import Image, Pair, Reader, resize_image
+from ..data import Image, Pair, Reader, resize_image
+from ..metrics import ConfusionMatrix, ShapeScores, confusion_matrix_of
+from ..network import SegmentationNetwork
 from .errors import InputError
 from .figure import displayed, grid, paint, palette
 from .inference import WINDOW, class_map
-from .metrics import ConfusionMatrix, ShapeScores, confusion_matrix_of
-from .network import SegmentationNetwork
 
 EXAMPLES = 6  # rows in predictions.png (chosen)
 

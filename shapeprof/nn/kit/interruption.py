@@ -1,4 +1,4 @@
-"""What ends a run before its time, told so that the user can mend it: signals, full memory, and the like."""
+"""What ends a run early: signals, and errors of torch (full memory, say) with advice on how to avoid them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ WINDOW_ADVICE = "out of memory in an evaluation, by windows of {} px; use a smal
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[list[int]]:
-    """The signals that came in, of which none stops a step; alone, a second one of its kind does what it always did."""
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM so that the current step can finish; in a single process a second one acts at once."""
     came: list[int] = []
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
 
@@ -62,14 +62,14 @@ def explained(advice: str) -> Iterator[None]:
 def memory_advice(plan: Plan, spec: Mapping[str, Any]) -> str:
     """What was planned when memory ran out, what that needs, and two ways to need less."""
     (rows, columns), training, derived = plan.crop, spec["training"], spec["derived"]
-    told = f"out of memory on {plan.device}: crop {rows} x {columns}, batch {plan.batch}"
-    told += f", accumulate {plan.accumulate}"
+    seen = f"out of memory on {plan.device}: crop {rows} x {columns}, batch {plan.batch}"
+    seen += f", accumulate {plan.accumulate}"
     if derived.get("memory_gb"):
         planned = training["batch"] * math.prod(training["crop"])
         needed = derived["memory_gb"] * plan.batch * rows * columns / planned / distributed.size()
-        told += f"; estimated to need {needed:.1f} GB in float32"
+        seen += f"; estimated to need {needed:.1f} GB in float32"
     if plan.device.type == "cuda":
-        told += f" of {torch.cuda.get_device_properties(plan.device).total_memory / 1e9:.1f} GB"
+        seen += f" of {torch.cuda.get_device_properties(plan.device).total_memory / 1e9:.1f} GB"
     ways, half = [], plan.batch // 2
     if half and plan.batch % 2 == 0 and half % distributed.size() == 0:
         norm = ", but for batch norm's statistics" if spec["model"]["norm"] == "batch" else ""
@@ -81,4 +81,4 @@ def memory_advice(plan: Plan, spec: Mapping[str, Any]) -> str:
     if math.prod(smaller) < rows * columns:
         share = math.prod(smaller) / (rows * columns)
         ways.append(f"'train.py --crop {smaller[0]} {smaller[1]}' ({share:.0%} of the pixels)")
-    return f"{told}; try {' or '.join(ways) or 'a machine with more memory'}"
+    return f"{seen}; try {' or '.join(ways) or 'a machine with more memory'}"

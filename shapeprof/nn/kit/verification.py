@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from . import checks, trials
+from . import checks, slow_checks
 from .checks import Failed, LeftOut, Subject
 from .errors import InputError
 from .specfile import read_spec
@@ -32,11 +32,11 @@ QUICK: dict[str, Callable[[Subject], str]] = {
     "checkpoints": checks.checkpoints_hold,
 }
 SLOW: dict[str, Callable[[Subject], str]] = {
-    "planned step": trials.planned_step_runs,
-    "receptive field": trials.receptive_field_agrees,
-    "learns one batch": trials.one_batch_is_learned,
-    "torch.export": trials.torch_export_agrees,
-    "ONNX": trials.onnx_agrees,
+    "planned step": slow_checks.planned_step_runs,
+    "receptive field": slow_checks.receptive_field_agrees,
+    "learns one batch": slow_checks.one_batch_is_learned,
+    "torch.export": slow_checks.torch_export_agrees,
+    "ONNX": slow_checks.onnx_agrees,
 }
 
 

@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .checkpoint import load
 from .data import Image, Reader, pack_bits, read_image, resize_image
-from .errors import InputError
-from .evaluation import class_names
-from .figure import displayed, paint, palette
-from .inference import GRID, WINDOW, class_map
+from .kit.checkpoint import load
+from .kit.errors import InputError
+from .kit.evaluation import class_names
+from .kit.figure import displayed, paint, palette
+from .kit.inference import GRID, WINDOW, class_map
+from .kit.progress import Bar
+from .kit.specfile import read_spec
 from .network import SegmentationNetwork
-from .progress import Bar
-from .specfile import read_spec
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 STRENGTH = 0.5  # of the colours over the image

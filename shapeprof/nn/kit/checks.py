@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..data import Reader, read_pairs
+from ..losses import loss_of
+from ..network import SegmentationNetwork, TrainingOutput, build
 from .checkpoint import read, restore, save
-from .data import Reader, read_pairs
 from .errors import InputError
-from .losses import loss_of
-from .network import SegmentationNetwork, TrainingOutput, build
 from .specfile import digest, read_spec
 
 ODD_SIZES = ((67, 45), (1, 1), (33, 97))  # rows, columns: no multiples of anything

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ..network import SegmentationNetwork
 from .checkpoint import load
 from .errors import InputError
-from .network import SegmentationNetwork
 from .specfile import digest, read_spec
 
 TOLERANCE = 1e-4  # of the largest logit: how far a file's logits may be from the network's

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from ..network import SegmentationNetwork, build
 from .errors import InputError
-from .network import SegmentationNetwork, build
 from .specfile import digest, read_spec
 
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from ..data import Crops, read_pairs
+from ..network import SegmentationNetwork, build
+from ..train import Optimisation
 from .checks import Failed, Knobs, LeftOut, Subject
-from .data import Crops, read_pairs
 from .deployment import missing_packages, write_onnx, write_torch_export
 from .errors import InputError
-from .network import SegmentationNetwork, build
-from .optimisation import Optimisation
 from .progress import duration
 from .receptive_field import effective_field, theoretical_field
 

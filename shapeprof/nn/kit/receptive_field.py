@@ -11,7 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from .network import AtrousPyramid, SegmentationNetwork
+from ..network import AtrousPyramid, SegmentationNetwork
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 STRIP = 2  # features across a strip of image: what lies along one axis needs no more

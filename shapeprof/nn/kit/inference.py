@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .network import SegmentationNetwork
+from ..network import SegmentationNetwork
 
 WINDOW = 1536  # side, px: about 3 GB of activations in a network with 64 channels at stride 1 (chosen)
 # Of a window, shared with the next: of 1536 px about an effective receptive field a side (chosen).
