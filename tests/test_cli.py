@@ -325,8 +325,8 @@ def test_a_group_alone_does_not_ask_for_another_scan(kept: Path, tmp_path: Path)
 def test_explain_lists_all_names() -> None:
     code, out, _ = run("explain")
     rules, metrics = out.splitlines()[:2]
-    assert code == 0 and rules.startswith("Rules:   R0") and metrics.startswith("Metrics: ")
-    assert "convexity" in metrics
+    assert code == 0 and rules.startswith("Rules:") and metrics.startswith("Metrics:")
+    assert "R0" in rules and "convexity" in metrics
 
 
 @pytest.mark.parametrize("place", ["", " "])
