@@ -45,6 +45,7 @@ def test_the_report_fits_its_width(kept: Path, width: int) -> None:
     assert "shapeprof export masks --images IMAGES -o my-net" in out
 
 
+@pytest.mark.slow
 def test_without_colour_nothing_but_text_is_printed(kept: Path) -> None:
     _, plain, _ = run("report", "masks", cwd=kept, NO_COLOR="1")
     _, coloured, _ = run("report", "masks", cwd=kept, FORCE_COLOR="1")
@@ -56,6 +57,7 @@ def test_a_terminal_without_unicode_gets_a_report_too(kept: Path) -> None:
     assert code == 0 and "Train this" in out and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_json_is_one_object_and_nothing_else(kept: Path) -> None:
     code, out, err = run("scan", "masks", "--json", cwd=kept)
     data = json.loads(out)
@@ -85,6 +87,7 @@ def test_json_is_one_object_and_nothing_else(kept: Path) -> None:
     assert json.loads(run("report", "masks", "--json", cwd=kept)[1]) == data
 
 
+@pytest.mark.slow
 def test_report_and_export_do_not_scan_again(kept: Path) -> None:
     before = (kept / "masks.shapeprof/profile.json").stat().st_mtime_ns
     assert run("report", "masks", cwd=kept)[2] == ""
@@ -94,6 +97,7 @@ def test_report_and_export_do_not_scan_again(kept: Path) -> None:
     assert (kept / "masks.shapeprof/profile.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_profile_can_stand_for_its_masks(kept: Path) -> None:
     by_masks = run("report", "masks", "--json", cwd=kept)[1]
     assert run("report", "masks.shapeprof/profile.json", "--json", cwd=kept)[1] == by_masks
@@ -158,6 +162,7 @@ def broken_inputs(folder: Path) -> None:
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else str(v),
 )
+@pytest.mark.slow
 def test_bad_input_gets_one_clear_message(tmp_path: Path, arguments: list[str], code: int, says: list[str]) -> None:
     broken_inputs(tmp_path)
     got, out, err = run(*arguments, cwd=tmp_path, columns=200)
@@ -168,6 +173,7 @@ def test_bad_input_gets_one_clear_message(tmp_path: Path, arguments: list[str], 
         assert text in err
 
 
+@pytest.mark.slow
 def test_one_broken_file_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
     (masks / "cut.png").write_bytes((masks / "000.png").read_bytes()[:100])
@@ -180,6 +186,7 @@ def test_one_broken_file_is_a_finding_and_the_rest_goes_on(tmp_path: Path) -> No
     assert run("scan", masks, "--strict")[0] == 1
 
 
+@pytest.mark.slow
 def test_scan_says_whether_masks_have_their_images(kept: Path, tmp_path: Path) -> None:
     masks = shutil.copytree(kept / "masks", tmp_path / "masks")
     _, out, _ = run("scan", masks, "--images", kept / "images", columns=200)
@@ -190,6 +197,7 @@ def test_scan_says_whether_masks_have_their_images(kept: Path, tmp_path: Path) -
     assert (code, out) == (1, "") and "absent: no such folder" in err
 
 
+@pytest.mark.slow
 def test_hostile_names_print_harmlessly(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
     for name in ("[bold red]x[b].png", "new\nline.png", "\x1b[31mred.png"):
@@ -209,6 +217,7 @@ def test_scan_does_not_need_to_write_beside_the_masks(tmp_path: Path) -> None:
     assert not (tmp_path / "masks.shapeprof").exists()
 
 
+@pytest.mark.slow
 def test_options_that_say_how_masks_are_stored(tmp_path: Path) -> None:
     """Discs of 0 on 255, with corners that are ignored: inverted, and read under a limit of pixels."""
     rows, columns = np.mgrid[:64, :64]
@@ -231,6 +240,7 @@ def test_options_that_say_how_masks_are_stored(tmp_path: Path) -> None:
     assert code == 2 and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_an_export_reads_masks_as_asked_and_says_when_the_kept_scan_did_not_read_them_plainly(tmp_path: Path) -> None:
     two = [mask + (mask & np.eye(256, dtype=np.uint8)) for mask in discs(14, 20, per_image=9)]
     write_set(tmp_path / "masks", two, images=tmp_path / "images")
@@ -287,12 +297,14 @@ def test_the_help_of_export_lists_the_targets() -> None:
     assert "What to write: pytorch" in " ".join(run("export", "--help", columns=200)[1].split())
 
 
+@pytest.mark.slow
 def test_details_show_more(kept: Path) -> None:
     short, long = run("report", "masks", cwd=kept)[1], run("report", "masks", "--details", cwd=kept)[1]
     assert len(long.splitlines()) > len(short.splitlines()) + 10
     assert run("scan", "masks", "--details", cwd=kept)[1].splitlines()[1:9] == long.splitlines()[1:9]
 
 
+@pytest.mark.slow
 def test_the_next_command_repeats_the_options_of_the_design(kept: Path, tmp_path: Path) -> None:
     (tmp_path / "my rules.toml").write_text("min_objects = 7\n")
     design = ("--tolerance", "0.1", "--memory", "24", "--rules", tmp_path / "my rules.toml")
@@ -313,8 +325,8 @@ def test_a_group_alone_does_not_ask_for_another_scan(kept: Path, tmp_path: Path)
 def test_explain_lists_all_names() -> None:
     code, out, _ = run("explain")
     rules, metrics = out.splitlines()[:2]
-    assert code == 0 and rules.startswith("Rules:   R0") and metrics.startswith("Metrics: ")
-    assert "convexity" in metrics
+    assert code == 0 and rules.startswith("Rules:") and metrics.startswith("Metrics:")
+    assert "R0" in rules and "convexity" in metrics
 
 
 @pytest.mark.parametrize("place", ["", " "])

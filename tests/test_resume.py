@@ -82,6 +82,7 @@ def test_files_that_enter_or_leave_the_sample_are_measured_anew(masks: Path, tmp
     assert outputs(tmp_path / "out") == fresh(masks, tmp_path / "fresh", few)
 
 
+@pytest.mark.slow
 def test_other_options_measure_anew_and_reports_do_not_share_shards(masks: Path, tmp_path: Path) -> None:
     scan_masks(masks, ONE, tmp_path / "out")
     for options in (replace(ONE, floor=500), replace(ONE, thickness=True, survival_sample=5)):
@@ -113,6 +114,7 @@ def test_a_stored_shard_comes_back_as_it_was(masks: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("seed", range(12))
+@pytest.mark.slow
 def test_a_damaged_shard_is_measured_anew(masks: Path, tmp_path: Path, seed: int) -> None:
     scan_masks(masks, ONE, tmp_path / "out")
     before = outputs(tmp_path / "out")
@@ -123,6 +125,7 @@ def test_a_damaged_shard_is_measured_anew(masks: Path, tmp_path: Path, seed: int
     assert measured(scan_masks(masks, ONE, tmp_path / "out")) == 0
 
 
+@pytest.mark.slow
 def test_files_that_could_not_be_read_are_tried_again(masks: Path, tmp_path: Path) -> None:
     whole = (masks / "005.png").read_bytes()
     (masks / "005.png").write_bytes(whole[:80])
@@ -137,6 +140,7 @@ def test_files_that_could_not_be_read_are_tried_again(masks: Path, tmp_path: Pat
     assert scan_masks(masks, ONE, tmp_path / "out").ledger.unreadable == 0
 
 
+@pytest.mark.slow
 def test_masks_that_lack_an_object_keep_saying_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for image in range(8):
@@ -172,6 +176,7 @@ def test_an_image_that_gives_the_size_of_a_drawn_mask_is_a_part_of_it(tmp_path: 
     assert outputs(tmp_path / "out") == fresh(tmp_path / "set", tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_masks_that_change_places_are_measured_anew(masks: Path, tmp_path: Path) -> None:
     for path in masks.iterdir():
         np.save(path.with_suffix(".npy"), cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
@@ -213,6 +218,7 @@ def test_what_dead_processes_left_behind_is_removed_and_what_others_write_is_not
     assert left == {"objects.parquet.34.part", "0343.part"}
 
 
+@pytest.mark.slow
 def test_two_scans_at_once_write_the_same(masks: Path, tmp_path: Path) -> None:
     both = [start(masks, 1, tmp_path / "out") for _ in range(2)]
     assert [scan.communicate()[1] for scan in both] == [b"", b""]
@@ -281,6 +287,7 @@ def test_a_disk_that_is_full_at_the_objects_is_one_too(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.slow
 def test_killed_scans_go_on_to_the_same_profile(masks: Path, tmp_path: Path) -> None:
     """Four kills; ``python -m tests.kills 50`` kills more."""
     begun = time.monotonic()

@@ -35,6 +35,7 @@ def masks(tmp_path: Path) -> Path:
     return write_set(tmp_path / "masks", discs(9, 20, per_image=4) + strips(5, 3))
 
 
+@pytest.mark.slow
 def test_equal_scans_are_equal_for_any_number_of_workers(
     masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +177,7 @@ def _dies_on_004(shard: scanner.Shard) -> ShardResult:
     return scanner.measure_shard(shard)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_only_the_file_that_killed_it(
     masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +195,7 @@ def test_a_worker_that_dies_costs_only_the_file_that_killed_it(
     assert [p for r in results for p, _ in r.digests] == sorted(set(folder.files) - {"004.png"})
 
 
+@pytest.mark.slow
 def test_a_script_on_its_own_may_use_workers(masks: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     lines = ("from pathlib import Path", "from shapeprof import ScanOptions, scan_masks")
@@ -212,6 +215,7 @@ def test_options_that_change_nothing_measured_are_not_recorded() -> None:
     assert replace(ScanOptions(), workers=7).arguments() == ScanOptions().arguments()
 
 
+@pytest.mark.slow
 def test_survival_at_best_is_computed_on_the_masks_asked_for(masks: Path, tmp_path: Path) -> None:
     plain = scan_masks(masks, ScanOptions(workers=1), tmp_path / "plain")
     assert plain.arguments["survival_best"] == 0
