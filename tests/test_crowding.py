@@ -1,21 +1,19 @@
-"""Crowding and nesting from mask files to the report: tallies, profile.json, the classes block, the notes."""
+"""Crowding and nesting from mask files to the findings: tallies, profile.json, the classes block."""
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from shapeprof.profile.file import classes_block, dump, load, load_objects
+from shapeprof.findings.find import find_all
+from shapeprof.profile.classes_block import classes_block
+from shapeprof.profile.file import dump, load, load_objects
 from shapeprof.profile.profile import Profile
 from shapeprof.profile.tally import part
-from shapeprof.recommend.recommend import recommend_design
-from shapeprof.report.terminal import Place, show
 from shapeprof.scan.options import ScanOptions
 from shapeprof.scan.scan import scan_masks
 from shapeprof.sources import ReadOptions
@@ -45,26 +43,25 @@ def cells(n: int) -> list[Mask]:
     return masks
 
 
-def report(profile: Profile) -> str:
-    stream = io.StringIO()
-    show(Console(file=stream, width=400), profile, recommend_design(profile), Place("m", Path("m.shapeprof")))
-    return stream.getvalue()
+def found(profile: Profile) -> dict[str, str]:
+    """The messages of the findings by code."""
+    return {finding.code: finding.message for finding in find_all(profile)}
 
 
-def test_merged_components_are_counted_and_noted() -> None:
+def test_merged_components_are_counted_and_found() -> None:
     profile = profile_of(dumbbells(8))
     view = profile.classes()[0]
     assert view.total("judged") == view.total("suspected_merged") == 32
     assert view.suspected_merged_share == 1
     assert view.touching_share == 0
-    text = report(profile)
-    assert "100 % of the thing objects look like several that touch: its convexity says crowding" in text
-    assert "touch another one" not in text
+    findings = found(profile)
+    assert findings["objects-merged"].startswith("100 % of the")
+    assert "objects-touch" not in findings
 
 
-def test_single_objects_and_few_are_not_noted() -> None:
-    assert "look like several" not in report(profile_of(discs(20, 20, per_image=4)))
-    assert "look like several" not in report(profile_of(dumbbells(2)))
+def test_single_objects_and_few_are_no_finding() -> None:
+    assert "objects-merged" not in found(profile_of(discs(20, 20, per_image=4)))
+    assert "objects-merged" not in found(profile_of(dumbbells(2)))
 
 
 def test_what_is_not_sampled_is_not_judged() -> None:
@@ -84,7 +81,7 @@ def instances(tmp_path: Path) -> Path:
     return write_set(tmp_path / "ids", masks)
 
 
-def test_touching_instances_are_counted_and_noted(instances: Path, tmp_path: Path) -> None:
+def test_touching_instances_are_counted_and_found(instances: Path, tmp_path: Path) -> None:
     options = ScanOptions(ReadOptions(instances=True))
     profile = scan_masks(instances, options, tmp_path / "out")
     rows = load_objects(tmp_path / "out")
@@ -92,10 +89,10 @@ def test_touching_instances_are_counted_and_noted(instances: Path, tmp_path: Pat
     assert rows.touching.all()
     assert (rows.suspected_merged == 0).all()
     assert profile.classes()[0].touching_share == 1
-    assert "objects touch another one: in a semantic mask they grow together" in report(profile)
+    assert found(profile)["objects-touch"].startswith("100 % of the")
 
 
-def test_nesting_goes_to_the_profile_and_the_report(tmp_path: Path) -> None:
+def test_nesting_goes_to_the_profile_and_the_findings(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "cells", cells(12))
     profile = scan_masks(masks, ScanOptions(workers=1), tmp_path / "one")
     sharded = scan_masks(masks, ScanOptions(workers=2), tmp_path / "two")
@@ -105,7 +102,7 @@ def test_nesting_goes_to_the_profile_and_the_report(tmp_path: Path) -> None:
     assert nested.objects == 12 * 8
     nuclei = next(v for v in profile.classes() if v.id == 2)
     assert nested.share_of_inner == nested.pixels / nuclei.total("pixels") == pytest.approx(8 / 9, abs=0.01)
-    assert "89 % of 2 lies in holes of 1" in report(profile).replace("class ", "")
+    assert "89 %" in found(profile)["class-in-holes"]
 
     kept = load(tmp_path / "one/profile.json")
     assert kept.nesting == profile.nesting
