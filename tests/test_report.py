@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from shapeprof.findings.find import find_all
 from shapeprof.findings.finding import LONGEST
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable, LabelMap
+from shapeprof.metrics.registry import all_metrics
 from shapeprof.profile.profile import Profile
 from shapeprof.profile.tally import merge_tallies
 from shapeprof.recommend.recommend import recommend_design
@@ -117,7 +119,7 @@ def test_any_profile_fits_one_screen_with_the_answer_on_top(profile: Profile) ->
     lines = text.splitlines()
     assert len(lines) <= SCREEN
     pasted = next(i for i, line in enumerate(lines) if line.startswith("Next "))
-    assert all(len(line) <= 80 for line in lines[:pasted])
+    assert all(cell_len(line) <= 80 for line in lines[:pasted])
     answer = " ".join(lines[:10])
     for word in ("output at", "Model", "Compute", "Crop", "Training", "Memory", "Time", "Loss", "Judge by"):
         assert word in answer
@@ -200,6 +202,16 @@ def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
     tallies = [tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""), best=True)) for m in masks[:2]]
     unmeasured = [tally_one(measure_one(LabelMap(m, ClassTable(profile.names), ""))) for m in masks[2:]]
     assert "at best" in shown(replace(profile, totals=merge_tallies(tallies + unmeasured)))
+
+
+def test_a_metric_declared_for_the_report_has_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = tuple(replace(m, in_report=m.name == "convexity_filled") for m in all_metrics())
+    monkeypatch.setattr("shapeprof.report.summary.all_metrics", lambda: declared)
+    text = shown(mixed())
+    assert "convexity filled" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    row = summarise(mixed(), recommend_design(mixed()), (), PLACE).classes[0]
+    assert row.extra == {"convexity filled": 1.0}
 
 
 def test_details_have_every_decision_and_how_the_masks_were_read() -> None:

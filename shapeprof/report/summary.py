@@ -306,15 +306,18 @@ def _class_row(profile: Profile, view: ClassView) -> ClassRow:
         width_counts=length_counts(view.histogram("width_pixels"), 1, 64),
         convexity=view.convexity(0.5),
         convexity_counts=convexity_counts(view.histogram("convexity")),
-        extra={
-            f"{metric.title}{'' if percentile == 50 else f' p{percentile}'}{metric.unit and f', {metric.unit}'}": view.quantile(
-                metric.key, percentile / 100
-            )
-            for metric in all_metrics()
-            if metric.in_report
-            for percentile in metric.shows
-        },
+        extra=_extra(view),
     )
+
+
+def _extra(view: ClassView) -> dict[str, float]:
+    """The percentiles of metrics that are declared to be in the report, by the head of their column."""
+    values = {}
+    for metric in all_metrics():
+        for percentile in metric.shows if metric.in_report else ():
+            head = metric.title + ("" if percentile == 50 else f" p{percentile}") + (metric.unit and f", {metric.unit}")
+            values[head] = view.quantile(metric.key, percentile / 100)
+    return values
 
 
 def _counts(profile: Profile) -> str:

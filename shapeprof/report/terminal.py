@@ -165,9 +165,10 @@ def _masks(summary: Summary) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis")  # the only column that gives way to a narrow terminal
     extra = list(summary.classes[0].extra) if summary.classes else []
+    convexity = "convexity" if extra else "convexity 0 .. 1"
     for justify in ("right", "right", "left", "left", "left", *["right"] * len(extra)):
-        table.add_column(justify=justify, no_wrap=True)
-    table.add_row(*_dim("", "objects", "pixels", "across, px", "width, px", "convexity 0 .. 1", *extra))
+        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_row(*_dim("", "objects", "pixels", "across, px", "width, px", convexity, *extra))
     for row in summary.classes:
         table.add_row(*_class_cells(row))
     yield table
@@ -177,16 +178,20 @@ def _masks(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _class_cells(row: ClassRow) -> tuple[RenderableType, ...]:
-    """The cells of one class. Histograms of length make room for further columns."""
+    """The cells of one class. Histograms make room for further columns."""
     width = "63+" if row.width > 60 else quantity(row.width)
     convexity = "-" if math.isnan(row.convexity) else f"{row.convexity:.3f}"
+
+    def cell(value: str, counts: tuple[float, ...]) -> str:
+        return f"{value:>5}" + ("" if row.extra else f" {spark(list(counts))}")
+
     return (
         Text(brief(row.name, LONGEST_NAME)),
         f"{row.objects:,}",
         percent(row.pixel_share),
-        f"{quantity(row.across):>5}" + ("" if row.extra else f" {spark(list(row.across_counts))}"),
-        f"{width:>5}" + ("" if row.extra else f" {spark(list(row.width_counts))}"),
-        f"{convexity:>5} {spark(list(row.convexity_counts))}",
+        cell(quantity(row.across), row.across_counts),
+        cell(width, row.width_counts),
+        cell(convexity, row.convexity_counts),
         *("-" if math.isnan(value) else short(value) for value in row.extra.values()),
     )
 
