@@ -13,6 +13,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="write golden files anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that is not slow as quick, for ``scripts/test -m quick``."""
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            item.add_marker("quick")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compiled_kernels() -> None:
     """Compile the kernels once, so that no test waits for, or hears of, the compiler."""
