@@ -89,7 +89,7 @@ def test_the_class_that_loses_most_binds_and_is_named() -> None:
     evidence = stated(fine, finer, coarse)
     outcome = decide("R1", evidence)
     assert (outcome.value, outcome.binding_class) == (4, "crack")
-    assert outcome.reason == "crack keeps 100% of its area at stride 4 and only 30% at stride 8 (89% asked for)."
+    assert outcome.reason == "Output 1/4 keeps 100% of the area of crack, and 1/8 only 30%. 89% is asked for."
     assert (
         outcome.flips_when == "stride 8 if crack kept 89% there, or with --tolerance 0.70"
         or "0.71" in outcome.flips_when
@@ -100,7 +100,7 @@ def test_the_class_that_loses_most_binds_and_is_named() -> None:
 
 def test_what_would_do_without_the_binding_class_is_said() -> None:
     outcome = decide("R1", stated(Stated(1, "wire", survives=kept_until(2)), Stated(2, "road")))
-    assert outcome.reason.endswith("Without wire, stride 32 would do.")
+    assert outcome.reason.endswith("Without wire, 1/32 would do.")
 
 
 @pytest.mark.parametrize(("stride", "cheaper"), [(4, 8), (16, 32), (32, None)])

@@ -65,7 +65,10 @@ def test_the_largest_class_sets_the_crop() -> None:
     evidence = stated(Stated(1, "cat"), Stated(2, "cow", extents=(1, 1, 200)), Stated(3, "ant"))
     outcome = decide("T2", evidence)
     assert (outcome.value, outcome.binding_class) == ((320, 320), "cow")
-    assert outcome.reason == "Nine in ten objects are under 200 px: crops of 320 x 320 px hold 1.5 times that."
+    assert (
+        outcome.reason
+        == "Nine in ten objects are under 200 px, and crops are 1.5 times as wide. They have 320 x 320 px."
+    )
     assert outcome.read is not None and outcome.read(evidence) == 200
 
 
