@@ -88,3 +88,27 @@ def test_every_format_has_a_row_that_names_its_test(formats: Callable[[], tuple[
     assert not [f.title for f in formats() if not any(f.title in cell for cell in first)], (
         "add a row to docs/formats.md"
     )
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
+    """Paths are from the root, from shapeprof/ or from the folder of the file's room."""
+    for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml|md))`", page.read_text(encoding="utf-8")):
+        places = [ROOT, ROOT / "shapeprof", ROOT / "shapeprof/sources", ROOT / "shapeprof/metrics"]
+        assert any((place / name).exists() for place in places), name
+
+
+def test_contributing_names_every_registry() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for word in (
+        "@metric(",
+        "@rule(",
+        "register(Format(",
+        "register(AnnotationFormat(",
+        "@finding(",
+        "@target(",
+        "option(",
+    ):
+        assert word in text
