@@ -52,7 +52,13 @@ def read_class_file(path: Path) -> ClassNames:
         raise InputError(f"{path}: class names can't be read: {error}") from error
     try:
         names = _parse(text, path)
-    except (ValueError, TypeError, KeyError) as error:
+    except IndexError:
+        raise InputError(
+            f"{path}: class names can't be read: a row has fewer cells than the first. {_EXPECTED}"
+        ) from None
+    except RecursionError:
+        raise InputError(f"{path}: class names can't be read: it is nested too deeply. {_EXPECTED}") from None
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise InputError(f"{path}: class names can't be read: {error}. {_EXPECTED}") from error
     if not (names.ordered or names.by_value or names.by_colour):
         raise InputError(f"{path}: no class names in it. {_EXPECTED}")
@@ -158,15 +164,17 @@ def _first(record: dict[str, Any], *keys: str, optional: bool = False) -> Any:
 
 
 def _packed(colour: Any) -> int | None:
-    """0xRRGGBB of "#RRGGBB", "r,g,b" or [r, g, b]; None for anything else."""
+    """0xRRGGBB of "#RRGGBB", "r,g,b" or [r, g, b]; None for anything else. Raises ValueError for channels over 255."""
     if isinstance(colour, str):
         if match := _HEX.fullmatch(colour.strip()):
             return int(match[1], 16)
         colour = re.split(r"[,; ]+", colour.strip("()[] "))
     try:
         red, green, blue = (int(part) for part in colour)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+    if not all(0 <= channel <= 255 for channel in (red, green, blue)):
+        raise ValueError(f"the colour {red}, {green}, {blue} has a channel outside of 0 to 255")
     return red << 16 | green << 8 | blue
 
 

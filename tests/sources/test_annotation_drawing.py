@@ -50,12 +50,14 @@ coordinates = st.integers(-24, 120).map(lambda n: n / 8)  # in eighths, so that 
 rings = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9)
 
 
+@pytest.mark.slow
 @given(rings)
 @settings(deadline=None, max_examples=400)
 def test_a_ring_is_even_odd_at_pixel_centres(points: Ring) -> None:
     assert (painted(Polygon((ring(*points),))) == brute(points)).all()
 
 
+@pytest.mark.slow
 @given(st.lists(rings, min_size=2, max_size=3))
 @settings(deadline=None, max_examples=100)
 def test_the_rings_of_an_object_are_united(several: list[Ring]) -> None:

@@ -136,6 +136,7 @@ def outcome(root: Path) -> str:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "document", "file"),
     [

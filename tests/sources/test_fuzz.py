@@ -14,6 +14,7 @@ from shapeprof.errors import NothingMeasurable, ShapeprofError, UnreadableMask
 from shapeprof.sources import ReadOptions, detect, find_masks, read_mask, read_runs, regrouped
 
 
+@pytest.mark.slow
 def test_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     outcome = fuzz(440, tmp_path)
     assert outcome.failures == []

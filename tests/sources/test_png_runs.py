@@ -72,6 +72,7 @@ def pictures(draw: st.DrawFn) -> tuple[np.ndarray, int, int, list[int], int, int
     return samples, depth, colour_type, filters, draw(st.sampled_from([0, 1, 6, 9])), draw(st.integers(1, 3))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(picture=pictures())
 def test_every_filter_depth_and_shape(picture: tuple[np.ndarray, int, int, list[int], int, int]) -> None:

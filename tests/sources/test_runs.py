@@ -106,6 +106,7 @@ def test_ignored_values_and_other_backgrounds(
         same(tmp_path, name, encoding)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said_alike(tmp_path: Path) -> None:
     """Files of every encoding, read by the encoding of every other one."""
     rng = np.random.default_rng(0)

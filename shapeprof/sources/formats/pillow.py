@@ -56,7 +56,7 @@ def from_pillow(image: Any, path: str, *, lossy: bool) -> Raster:
         return Raster(np.asarray(image), tuple(r << 16 | g << 8 | b for r, g, b in colours))
     if mode == "1":
         return Raster(np.asarray(image.convert("L")))
-    if mode in ("LA", "La", "RGBa", "PA", "RGBX"):
+    if mode in ("LA", "RGBa", "PA", "RGBX"):
         mode = "RGB" if mode == "RGBX" else "RGBA"
         image = image.convert(mode)
     if mode in ("RGB", "RGBA"):

@@ -14,6 +14,7 @@ from shapeprof.sources.wording import first_few
 
 from .draft import Draft
 
+LARGEST_ID = 65535  # that a mask can hold
 MAX_TABLE = 1024  # unnamed classes listed; ids beyond are named after their number
 
 
@@ -54,7 +55,8 @@ def _count(draft: Draft, names: ClassNames | None) -> int:
         return min(top, MAX_TABLE)
     if draft.instances or draft.kind == "colour":
         return top
-    by_value = [draft.mapping.get(raw, raw if draft.kind in ("index", "palette") else 0) for raw in names.by_value]
+    beyond = draft.kind in ("index", "palette")  # there a value that no mask looked at held is a class all the same
+    by_value = [draft.mapping.get(raw, raw if beyond and raw <= LARGEST_ID else 0) for raw in names.by_value]
     return max([top, len(names.ordered), *(id_ + 1 for id_ in by_value)])
 
 
