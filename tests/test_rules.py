@@ -219,7 +219,7 @@ def test_rules_have_pages_with_the_same_headings() -> None:
 def test_random_scale_never_shrinks_w10_under_two_pixels(masks: list[np.ndarray], low: float) -> None:
     profile = profile_of(masks)
     smallest, largest = recommend_design(profile).training.scale
-    width = min(v.length("width_pixels", 0.1) for v in profile.classes())
+    width = min(v.quantile("width_pixels", 0.1) for v in profile.classes())
     assert largest == 1.4
     assert smallest == pytest.approx(low, abs=0.02)
     assert smallest == 1.0 or smallest * width >= 2.0

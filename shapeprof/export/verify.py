@@ -40,7 +40,7 @@ FAILED, ERROR = 3, 1  # exit codes of verify.py
 MASKS = 12  # with the binding class, for survival at best: up to seconds each (chosen)
 LOOKED_AT = 48  # masks in search of these
 ROUNDED = 0.051  # a spec has the effective field with one digit, GB with two
-LARGE = 200  # px; recall is of objects of this area or more, as in rule R1
+LARGE = 200  # px; recall is of objects of this area or more, as in the rules
 
 Status = Literal["passed", "failed", "skipped"]
 CHECKS = 15  # as exported; users may have changed theirs
@@ -178,7 +178,7 @@ def _detail(folder: Path, spec: ModelSpec, quick: bool) -> tuple[Status, str]:
     rule = spec.rationale_of("model.decoder.logit_stride")
     named = {c.name: c.id for c in spec.classes}
     if rule is None or rule.binding_class not in named:
-        return "skipped", "no rule chose the logit stride (R1 is not in the rationale)"
+        return "skipped", "no rule chose the logit stride (spec.yaml gives no reason for it)"
     if stride == 1:
         return "passed", "logits at stride 1 are as fine as the masks"
     if spec.task == "multi-label":

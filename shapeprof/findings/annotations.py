@@ -18,7 +18,7 @@ code(
 code(
     "annotations-refused",
     "files look like annotations but are in no format that is read",
-    "COCO, VIA, LabelMe and YOLO are read (docs/formats.md).",
+    "Which formats are read is in docs/formats.md.",
     "export them in one of the formats that are read",
 )
 code(

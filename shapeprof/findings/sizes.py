@@ -46,7 +46,7 @@ def thin_parts(profile: Profile, recommendation: Recommendation | None) -> Itera
     training does not shrink below that width either.
     """
     for view in profile.classes():
-        width = view.length("width_pixels", 0.1)
+        width = view.quantile("width_pixels", 0.1)
         if width < THIN:
             yield Found(
                 f"a tenth of {brief(view.name)} is under {quantity(THIN)} px wide and vanishes when images shrink",

@@ -56,10 +56,9 @@ def _ties(decided: Decided, votes: list[dict[str, Outcome]], t: Thresholds) -> t
         if cheaper is not None:
             taken[rule.code] = cheaper
             agreement = sum(each.value == outcome.value for each in own) / len(own)
-            words = f"{rule.name.replace('-', ' ').capitalize()}s {outcome.value} and {cheaper.value}"
             sentences.append(
-                f"{words} are a tie: only {agreement:.0%} of the resamples agree on {outcome.value}. "
-                "The cheaper one is taken."
+                f"{rule.title}: {outcome.value} and {cheaper.value} are a tie, as only {agreement:.0%} of the resamples "
+                f"agree on {outcome.value}. The cheaper one is taken."
             )
     return " ".join(sentences), taken
 

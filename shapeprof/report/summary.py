@@ -302,7 +302,7 @@ def _class_row(profile: Profile, view: ClassView) -> ClassRow:
         pixel_share=profile.pixel_share(view),
         across=view.quantile("box_length", 0.5),
         across_counts=length_counts(view.histogram("box_length"), 8, 1024),
-        width=view.length("width_pixels", 0.5),
+        width=view.quantile("width_pixels", 0.5),
         width_counts=length_counts(view.histogram("width_pixels"), 1, 64),
         convexity=view.convexity(0.5),
         convexity_counts=convexity_counts(view.histogram("convexity")),

@@ -50,7 +50,7 @@ def context(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
 
 
 def _reason(view: ClassView, rates: tuple[int, ...], field: float, limit: float) -> str:
-    extent = view.length("feret", 0.9)
+    extent = view.quantile("feret", 0.9)
     if rates:
         return (
             f"{view.name} reaches {extent:,.0f} px (L90), and the encoder sees {field:.0f}: ASPP, dilated convolutions "
@@ -63,7 +63,7 @@ def _reason(view: ClassView, rates: tuple[int, ...], field: float, limit: float)
 
 def _rates(view: ClassView, stride: int) -> tuple[int, ...]:
     """Rates whose 3x3 convolution spans the class's L50, L75 and L90, each at least a quarter over the last."""
-    spans = (view.length("feret", q) for q in (0.5, 0.75, 0.9))
+    spans = (view.quantile("feret", q) for q in (0.5, 0.75, 0.9))
     rates: list[int] = []
     for rate in (max(1, round((span / stride - 1) / 2)) for span in spans):
         if not rates or rate >= 1.25 * rates[-1]:

@@ -47,12 +47,12 @@ class Evidence:
     @cached_property
     def extents(self) -> dict[int, float]:
         """L90 of every deciding class, by id: the 90 % quantile of the Feret diameter, px."""
-        return {v.id: v.length("feret", 0.9) for v in self.classes}
+        return {v.id: v.quantile("feret", 0.9) for v in self.classes}
 
     @cached_property
     def widths(self) -> dict[int, float]:
         """The local width, px, that half of the area of a deciding class stays below; by id."""
-        return {v.id: v.length("width_pixels", 0.5) for v in self.classes}
+        return {v.id: v.quantile("width_pixels", 0.5) for v in self.classes}
 
     @property
     def largest_extent(self) -> float:

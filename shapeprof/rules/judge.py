@@ -28,7 +28,7 @@ def judge_by(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
 
     References: Shit et al. 2021 (clDice); Cheng et al. 2021 (boundary IoU); Caicedo et al. 2019 (F1 over nuclei).
     """
-    thin = [v.name for v in evidence.all_classes if v.length("width_pixels", 0.5) <= t.thin_width]
+    thin = [v.name for v in evidence.all_classes if v.quantile("width_pixels", 0.5) <= t.thin_width]
     many = [v.name for v in evidence.all_classes if _per_image(v) >= t.crowded]
     scores, reasons = [MEAN_IOU], []
     if thin:

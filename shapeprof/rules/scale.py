@@ -28,8 +28,8 @@ def scale_range(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     References: Isensee et al. 2021 (nnU-Net).
     """
     measured = [v for v in evidence.all_classes if v.measured]
-    thinnest = min(measured, key=lambda v: or_zero(v.length("width_pixels", 0.1)), default=None)
-    width = math.nan if thinnest is None else thinnest.length("width_pixels", 0.1)
+    thinnest = min(measured, key=lambda v: or_zero(v.quantile("width_pixels", 0.1)), default=None)
+    width = math.nan if thinnest is None else thinnest.quantile("width_pixels", 0.1)
     if thinnest is None or math.isnan(width):
         low, reason = 1.0, "How wide the thinnest structures are is not known: nothing is shrunk."
     else:

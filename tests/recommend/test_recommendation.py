@@ -40,8 +40,8 @@ def test_evidence_holds_the_facts_of_the_set(two_classes: Profile) -> None:
     assert (evidence.images, evidence.output_classes, evidence.sides) == (60, 3, (256.0, 256.0))
     assert [v.name for v in evidence.all_classes] == ["wire", "road"]
     views = {v.id: v for v in two_classes.classes()}
-    assert evidence.extents == {c: views[c].length("feret", 0.9) for c in (1, 2)}
-    assert evidence.widths == {c: views[c].length("width_pixels", 0.5) for c in (1, 2)}
+    assert evidence.extents == {c: views[c].quantile("feret", 0.9) for c in (1, 2)}
+    assert evidence.widths == {c: views[c].quantile("width_pixels", 0.5) for c in (1, 2)}
     assert evidence.largest_extent == max(evidence.extents.values())
     assert evidence.pixel_shares == {c: two_classes.pixel_share(views[c]) for c in (1, 2)}
 

@@ -78,9 +78,9 @@ def receptive_field_agrees(subject: Subject) -> str:
     own = subject.spec["model"]["encoder"]["kind"] == "residual"  # others don't start at random weights
     if own and not FIELD_RATIO[0] <= seen / estimated <= FIELD_RATIO[1]:
         raise Failed(text)
-    extents = [each for each in subject.spec["rationale"] if each["statistic"] == "feret_p90" and each["measured"]]
-    if extents:
-        extent, name = extents[-1]["measured"], extents[-1]["binding_class"]
+    reasons = [each for each in subject.spec["rationale"] if "model.context" in each["sets"]]
+    if sized := [each for each in reasons if each["statistic"] == "feret_p90" and each["measured"]]:
+        extent, name = sized[0]["measured"], sized[0]["binding_class"]
         text += f"; nine in ten objects of {name} are under {extent:.0f} px"
     return text
 
