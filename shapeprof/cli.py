@@ -118,10 +118,11 @@ class _WithTargets(TyperCommand):
     """A command whose help lists the targets, which are looked up only for that."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from .targets.target import target_names
+        from .targets.target import all_targets
 
         to: Any = next(each for each in self.params if each.name == "to")
-        to.help = f"{to.help.rstrip('.')}: {', '.join(target_names())}."
+        known = ", ".join(f"{each.name} ({each.title})" for each in all_targets())
+        to.help = f"{to.help.rstrip('.')}: {known}."
         super().format_help(ctx, formatter)
 
 

@@ -129,7 +129,9 @@ def _scanned(masks: Path, options: ScanOptions, out: Path, listener: Listener) -
     from .scan.scan import scan_masks
 
     if not is_compiled():
-        listener.say("First run on this machine: compiling the kernels, once: about a minute, up to three beside other work.")
+        listener.say(
+            "First run on this machine: compiling the kernels, once: about a minute, up to three beside other work."
+        )
     started = time.monotonic()
     try:
         with listener.bar("Measuring") as progress:

@@ -147,7 +147,9 @@ def test_a_scan_goes_where_it_is_asked_to(masks: Path, tmp_path: Path) -> None:
 def test_a_first_scan_says_how_long_compiling_takes(masks: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shapeprof.jit.is_compiled", lambda: False)
     session.scan(masks, ONE, listener=ear.listener)
-    assert ear.said == ["First run on this machine: compiling the kernels, once: about a minute, up to three beside other work."]
+    assert ear.said == [
+        "First run on this machine: compiling the kernels, once: about a minute, up to three beside other work."
+    ]
 
 
 def test_an_interrupted_scan_says_that_it_goes_on(masks: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,9 @@ def verify_model(folder: Path, *, quick: bool = False, progress: Progress | None
         InputError: no exported folder, its spec can't be read, or torch is not installed.
     """
     if not (folder / "spec.yaml").is_file():
-        raise InputError(f"{folder}: no spec.yaml; expected a folder that 'shapeprof export' has written")
+        raise InputError(
+            f"{folder}: no spec.yaml, so there is nothing to check; expected a folder of 'shapeprof export --to pytorch'"
+        )
     if not (folder / "verify.py").is_file():
         raise InputError(
             f"{folder}: no verify.py, so there is nothing to run; targets without checks of their own have none"

@@ -37,7 +37,7 @@ class Metric:
     bins: Bins | None  # of its histogram; None: it has no histogram
     shows: tuple[int, ...]  # percentiles that profile.json and ``--json`` give
     shows_by_area: tuple[int, ...]  # the same over the pixels of objects of at least RELIABLE_AREA px
-    in_report: bool  # whether the report shows the percentiles of ``shows`` in its class table
+    in_report: bool  # whether the class table of the report shows its middle value
     undefined: str  # where the value is NaN
     invariant: bool  # whether shifts, flips and quarter turns of the mask leave it as it is
     page: str  # the docstring: meaning, formula, source

@@ -63,7 +63,6 @@ class ClassView:
         histogram = f"{name}_area" if weight == "area" else name
         return _bins_of(name, weight).quantile(self.histogram(histogram), q)
 
-
     def convexity(self, q: float, weight: str = "objects") -> float:
         """Quantile of convexity, in (0, 1], within 0.001; rules read it with ``weight="area"``."""
         return self.quantile("convexity", q, weight)

@@ -66,7 +66,7 @@ def _decision(
         rule=rule.code,
         name=rule.name,
         title=rule.title,
-        parts=rule.parts,
+        parts=tuple(part for part in rule.parts if part in outcome.sets),
         value=outcome.value,
         reason=outcome.reason,
         statistic=outcome.statistic,

@@ -38,7 +38,14 @@ FAMILIAR = {
     "default": "FCN with a residual encoder",
 }
 SAFE = "U-Net with deep supervision (the default)"  # where there is too little to decide from
-LOSSES = {"ce": "cross-entropy", "ce+dice": "cross-entropy + Dice", "bce": "binary cross-entropy per class"}
+LOSSES = {
+    "ce": "cross-entropy",
+    "weighted-ce": "weighted cross-entropy",
+    "ohem": "hard-pixel cross-entropy (OHEM)",
+    "dice": "Dice",
+    "tversky": "Tversky",
+    "cldice": "clDice",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +217,7 @@ def _facts(profile: Profile, r: Recommendation) -> dict[str, str]:
         "Training": f"{training.steps:,} steps of {crops}",
         "Memory": f"{cost.memory_gb:.1f} of {r.thresholds.memory_gb:g} GB",
         "Time": f"{duration(gpu)} on a GPU, {duration(cpu)} on 2 cores",
-        "Loss": LOSSES.get(training.loss, training.loss),
+        "Loss": " + ".join(LOSSES.get(term, term) for term in training.loss.split("+")),
         **({"Judge by": ", ".join(r.judge_by.scores)} if r.judge_by else {}),
     }
 
@@ -311,13 +318,9 @@ def _class_row(profile: Profile, view: ClassView) -> ClassRow:
 
 
 def _extra(view: ClassView) -> dict[str, float]:
-    """The percentiles of metrics that are declared to be in the report, by the head of their column."""
-    values = {}
-    for metric in all_metrics():
-        for percentile in metric.shows if metric.in_report else ():
-            head = metric.title + ("" if percentile == 50 else f" p{percentile}") + (metric.unit and f", {metric.unit}")
-            values[head] = view.quantile(metric.key, percentile / 100)
-    return values
+    """The middle values of metrics that are declared to be in the report, by the head of their column."""
+    shown = [metric for metric in all_metrics() if metric.in_report]
+    return {m.title + (m.unit and f", {m.unit}"): view.quantile(m.key, 0.5) for m in shown}
 
 
 def _counts(profile: Profile) -> str:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import fuzz_readers
 import pytest
 from annotated import coco, square, write
 
@@ -14,14 +15,20 @@ from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
 from shapeprof.sources import find_masks
 from shapeprof.sources.annotations import format as annotations
 from shapeprof.sources.formats import format as masks
-from shapeprof.sources.formats.decode import decode
+from shapeprof.sources.formats.decode import decode, header_size
 
 
 def test_the_formats_that_there_are() -> None:
-    assert masks.titles() == "BMP, GIF, JPEG, PGM, PNG, TIFF, WebP, MATLAB, NIfTI, NPY or NPZ"
-    assert annotations.annotation_titles() == "COCO, LabelMe, Pascal VOC, VIA or YOLO"
-    assert masks.array_suffixes() == (".mat", ".nii", ".nii.gz", ".npy", ".npz")
-    assert set(masks.member_suffixes()) == {".tif", ".tiff", *masks.array_suffixes()}
+    first = ["BMP", "GIF", "JPEG", "PGM", "PNG", "TIFF", "WebP", "MATLAB", "NIfTI", "NPY", "NPZ"]
+    titles = [each.title for each in masks.all_formats()]
+    assert [title for title in titles if title in first] == first  # images, then arrays
+    assert masks.titles() == f"{', '.join(titles[:-1])} or {titles[-1]}"
+    drawn = [each.title for each in annotations.all_formats()]
+    assert drawn == sorted(drawn, key=str.lower) and {"COCO", "CVAT", "LabelMe", "Pascal VOC", "VIA", "YOLO"} <= {
+        *drawn
+    }
+    assert {".mat", ".nii", ".nii.gz", ".npy", ".npz"} <= set(masks.array_suffixes())
+    assert {".tif", ".tiff", *masks.array_suffixes()} <= set(masks.member_suffixes())
     assert masks.slice_suffixes() == (".nii", ".nii.gz")
 
 
@@ -93,3 +100,17 @@ def test_naming_the_annotation_formats_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_every_format_is_fuzzed_and_has_a_size_in_its_header(tmp_path: Path) -> None:
+    """A new format needs seeds in fuzz_readers.py, and ``size`` where Pillow does not know its header."""
+    seeds = fuzz_readers.seeds()
+    for each in masks.all_formats():
+        own = [suffix for suffix in each.suffixes if suffix.removeprefix(".") in seeds]
+        assert own, f"{each.title}: add valid files to seeds() in tests/sources/fuzz_readers.py"
+        for number, data in enumerate(seeds[own[0].removeprefix(".")]):
+            path = tmp_path / f"{number}{own[0]}"
+            path.write_bytes(data)
+            members = () if each.members is None else each.members(data, path.name, 1 << 20)
+            if len(members) <= 1:
+                assert header_size(path) is not None, f"{each.title}: give size=..., Pillow can't read its header"

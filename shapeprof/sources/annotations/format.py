@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
 
 from shapeprof.sources.class_files import ClassNames
 from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
@@ -40,6 +42,26 @@ class Content:
             raise NotThisFormat("it is no JSON that can be read (nested too deeply)") from None
         except ValueError as error:  # JSONDecodeError, UnicodeDecodeError and numbers of too many digits
             raise NotThisFormat(f"it is no JSON ({error})") from None
+
+    @cached_property
+    def xml(self) -> Element:
+        """The root of the XML that it holds; raise NotThisFormat.
+
+        A document type is refused, so no entity can be declared, expanded or fetched.
+        """
+        builder, parser = TreeBuilder(), expat.ParserCreate()
+        parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+        parser.CharacterDataHandler = builder.data
+        parser.StartDoctypeDeclHandler = _refuse
+        try:
+            parser.Parse(self.data, True)
+        except expat.ExpatError as error:
+            raise NotThisFormat(f"it is no XML ({error})") from None
+        return builder.close()
+
+
+def _refuse(*declared: Any) -> None:
+    raise NotThisFormat("it declares a document type (<!DOCTYPE>), which is not read; remove that line")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 from shapeprof.sources.maskset import AnnotationSource, Category
 
@@ -29,7 +27,7 @@ from .model import (
 
 def parse(content: Content) -> Document:
     """The document in an XML file; raise NotThisFormat, also when its objects have nothing but boxes."""
-    root = _xml(content.data)
+    root = content.xml
     if root.tag != "annotation":
         raise NotThisFormat("Pascal VOC has a root element <annotation>")
     objects = root.findall("object")
@@ -74,23 +72,6 @@ def _corners(polygon: Element) -> list[list[float]]:
 
 def _text(item: Element, path: str) -> str:
     return (item.findtext(path) or "").strip()
-
-
-def _xml(data: bytes) -> Element:
-    """The root of an XML file. A document type is refused, so no entity can be declared, expanded or fetched."""
-    builder, parser = TreeBuilder(), expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = _refuse
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise NotThisFormat(f"it is no XML ({error})") from None
-    return builder.close()
-
-
-def _refuse(*declared: Any) -> None:
-    raise NotThisFormat("it declares a document type (<!DOCTYPE>), which is not read; remove that line")
 
 
 register(AnnotationFormat("voc", "Pascal VOC", (".xml",), parse, regions, (b"<annotation",), per_image=True))
