@@ -14,14 +14,16 @@ import pytest
 
 from shapeprof import session
 from shapeprof.errors import InputError, NothingMeasurable, ProfileError, ShapeprofError, UsageError
+from shapeprof.export.export import export_model
 from shapeprof.export.verify import Verification
 from shapeprof.options import DesignOptions, ExportOptions
 from shapeprof.progress import Progress
+from shapeprof.recommend.recommend import recommend_design
 from shapeprof.scan.options import ScanOptions
 from shapeprof.session import SILENT, Found, Listener
 from shapeprof.sources import ReadOptions
 
-from .builders import discs, write_set
+from .builders import discs, profile_of, write_set
 
 ONE = ScanOptions(workers=1)
 
@@ -227,7 +229,10 @@ def test_an_export_has_the_group_of_the_scan(masks: Path, scanned: Path, ear: Ea
 
 
 def test_an_export_that_cannot_be_checked_is_an_export_all_the_same(tmp_path: Path, ear: Ear) -> None:
-    why = session.quick_checks(tmp_path, ear.listener)
+    profile = profile_of(discs(20, 12))
+    result = export_model(profile, recommend_design(profile), tmp_path / "net")
+    (tmp_path / "net/verify.py").unlink()
+    why = session.quick_checks(result, ear.listener)
     assert isinstance(why, ShapeprofError) and not isinstance(why, Verification)
     assert str(tmp_path) in str(why) and ear.bars == ["Checking"]
 

@@ -80,7 +80,7 @@ def verify_model(folder: Path, *, quick: bool = False, progress: Progress | None
     """
     if not (folder / "spec.yaml").is_file():
         raise InputError(
-            f"{folder}: no spec.yaml, so there is nothing to check; expected a folder of 'shapeprof export --to pytorch'"
+            f"{folder}: no spec.yaml, so there is nothing to check; expected one of 'shapeprof export --to pytorch'"
         )
     if not (folder / "verify.py").is_file():
         raise InputError(

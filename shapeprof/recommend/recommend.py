@@ -57,8 +57,8 @@ def _ties(decided: Decided, votes: list[dict[str, Outcome]], t: Thresholds) -> t
             taken[rule.code] = cheaper
             agreement = sum(each.value == outcome.value for each in own) / len(own)
             sentences.append(
-                f"{rule.title}: {outcome.value} and {cheaper.value} are a tie, as only {agreement:.0%} of the resamples "
-                f"agree on {outcome.value}. The cheaper one is taken."
+                f"{rule.title}: {outcome.value} and {cheaper.value} are a tie, as only {agreement:.0%} of "
+                f"resamples agree on {outcome.value}. The cheaper one is taken."
             )
     return " ".join(sentences), taken
 

@@ -108,9 +108,9 @@ def test_every_format_is_fuzzed_and_has_a_size_in_its_header(tmp_path: Path) -> 
     for each in masks.all_formats():
         own = [suffix for suffix in each.suffixes if suffix.removeprefix(".") in seeds]
         assert own, f"{each.title}: add valid files to seeds() in tests/sources/fuzz_readers.py"
+        sizes = []
         for number, data in enumerate(seeds[own[0].removeprefix(".")]):
             path = tmp_path / f"{number}{own[0]}"
             path.write_bytes(data)
-            members = () if each.members is None else each.members(data, path.name, 1 << 20)
-            if len(members) <= 1:
-                assert header_size(path) is not None, f"{each.title}: give size=..., Pillow can't read its header"
+            sizes.append(header_size(path))
+        assert any(sizes), f"{each.title}: give size=..., Pillow can't read its header"
