@@ -289,7 +289,7 @@ def test_a_changed_document_is_read_anew(tmp_path: Path) -> None:
     after = read_mask(folder.root, "a.jpg", encoding)[0]
     assert ((before.labels == 1).sum(), (after.labels == 1).sum()) == (16, 25) and before.digest != after.digest
     write(file, coco([], images=[(1, "b.jpg")]))
-    with pytest.raises(UnreadableMask, match="no document holds it any longer"):
+    with pytest.raises(UnreadableMask, match="no document holds it now"):
         read_mask(folder.root, "a.jpg", encoding)
 
 
