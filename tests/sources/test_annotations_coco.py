@@ -281,7 +281,7 @@ def test_runs_are_those_of_the_pixels_at_any_size(tmp_path: Path) -> None:
         assert runs.digest == found.digest != ""
 
 
-def test_a_changed_document_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_document_is_parsed_again(tmp_path: Path) -> None:
     file = write(tmp_path / "x.json", coco([polygon(0, 0, 4)]))
     folder, encoding = look(tmp_path)
     before = read_mask(folder.root, "a.jpg", encoding)[0]

@@ -147,7 +147,7 @@ def test_how_images_among_masks_are_recognised(mask: str, image: str, how: str) 
         [*(f"{n}.png" for n in NUMBERS), "001_mask.png"],  # one pair says nothing about the others
     ],
 )
-def test_files_of_which_none_is_set_aside(files: list[str]) -> None:
+def test_files_that_all_stay_masks(files: list[str]) -> None:
     assert without_images(files) == (files, [], [])
 
 

@@ -32,12 +32,16 @@ def both(root: Path, mask: str, image: str) -> tuple[MaskFolder, Path]:
         ("{}.png", "{}.jpg", "by name, in the same relative folder"),
         ("{}_mask.png", "{}.jpg", "by name, '_mask' taken off the masks, in the same relative folder"),
         ("gt_{}.png", "{}.jpg", "by name, 'gt_' taken off the masks, in the same relative folder"),
-        ("{}_gt.png", "{}_in.jpg", "by name, '_gt' taken off the masks, '_in' taken off the images, in the same relative folder"),
+        (
+            "{}_gt.png",
+            "{}_in.jpg",
+            "by name, '_gt' taken off the masks, '_in' taken off the images, in the same relative folder",
+        ),
         ("a/{}.png", "b/{}.jpg", "by name, in any folder"),
         ("ground_truth/{}_mask.png", "test/{}.png", "by name, '_mask' taken off the masks, in any folder"),
         ("label{}.png", "image{}.jpg", "by name, without words for masks, images and splits"),
     ],
-)  # fmt: skip
+)
 def test_every_rule_in_its_words(tmp_path: Path, mask: str, image: str, rule: str) -> None:
     found = pair(*both(tmp_path, mask, image))
     assert found.rule == rule and not found.issues
@@ -120,10 +124,10 @@ def test_a_suffix_of_all_masks_is_found_whatever_the_names(
     assert [found.mask_key(path) for path in masks] == [found.image_key(path) for path in images]
 
 
-@given(
-    st.lists(st.text("ab1_/-. ", min_size=1, max_size=9), max_size=8),
-    st.lists(st.text("ab1_/-. ", max_size=9), max_size=8),
-)
+PATHS = st.lists(st.text("ab1_/-. ", min_size=1, max_size=9), max_size=8)
+
+
+@given(PATHS, PATHS)
 def test_any_names_have_keys_or_none(masks: list[str], images: list[str]) -> None:
     for rule in (learn_affixes(masks, images), WithoutWords()):
         for path in (*masks, *images):

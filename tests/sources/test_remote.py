@@ -116,7 +116,7 @@ def test_urls_that_lead_nowhere(memory: object, url: str, message: str) -> None:
         fetched(url)
 
 
-def test_without_fsspec_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fsspec_the_message_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(InputError, match=r"pip install 'shapeprof\[remote\]'"):
         fetched("memory://set")
