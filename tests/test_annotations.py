@@ -53,6 +53,7 @@ def write_annotations(root: Path, images: int = 12) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_objects_are_those_of_the_document(tmp_path: Path) -> None:
     root = write_annotations(tmp_path / "set")
     profile = scan_masks(root, ScanOptions(floor=1), tmp_path / "out")
@@ -77,6 +78,7 @@ def test_objects_are_those_of_the_document(tmp_path: Path) -> None:
     assert {c: int(part(t, "found")) for c, t in semantic.totals.items()} == {1: 36, 2: 12}  # joined and split
 
 
+@pytest.mark.slow
 def test_equal_scans_are_equal_for_any_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_annotations(tmp_path / "set")
     scan_masks(root, ScanOptions(workers=1), tmp_path / "one")
@@ -115,6 +117,7 @@ def run(*arguments: str | Path) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path: Path) -> None:
     root = write_annotations(tmp_path / "set")
     out = run("scan", root / "annotations" / "all.json", "--images", root / "images")

@@ -126,6 +126,7 @@ def test_numbered_classes_are_measured_by_class_and_object(tmp_path: Path) -> No
     assert of_class["car"] == 48
 
 
+@pytest.mark.slow
 def test_a_list_is_scanned_and_what_it_misses_is_counted(tmp_path: Path) -> None:
     write_set(tmp_path / "m", discs(12, 20, per_image=4), images=tmp_path / "i")
     names = sorted(p.name for p in (tmp_path / "m").iterdir())[:11]
@@ -141,6 +142,7 @@ def test_a_list_is_scanned_and_what_it_misses_is_counted(tmp_path: Path) -> None
     assert len((tmp_path / "net" / "dataset.csv").read_text().splitlines()) == 12
 
 
+@pytest.mark.slow
 def test_a_pattern_is_kept_with_the_profile(tmp_path: Path) -> None:
     masks, other = discs(12, 20, per_image=4), discs(12, 9, per_image=4)
     for i in range(12):
@@ -157,6 +159,7 @@ def test_a_pattern_is_kept_with_the_profile(tmp_path: Path) -> None:
     assert run("scan", "m", "--layout", "heap", cwd=tmp_path)[0] == 2
 
 
+@pytest.mark.slow
 def test_a_url_is_scanned(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     masks = write_set(tmp_path / "m", discs(12, 20, per_image=4))
@@ -169,6 +172,7 @@ def test_a_url_is_scanned(tmp_path: Path) -> None:
     assert (code, out) == (1, "") and "there is no file" in err
 
 
+@pytest.mark.slow
 def test_explaining_measures_nothing(tmp_path: Path) -> None:
     write_set(tmp_path / "m", discs(3, 20, per_image=4))
     code, out, err = run("scan", "m", "--explain-input", cwd=tmp_path, columns=120)
@@ -195,6 +199,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_intact_in_every_output(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "m", discs(len(HOSTILE) + 4, 20, per_image=4), images=tmp_path / "i")
     for folder in (tmp_path / "i", masks):

@@ -53,7 +53,7 @@ def encoding_of(folder: MaskFolder, found: AnnotationSet, options: ReadOptions) 
         reasons.append("connected pixels of a class are one object, as asked")
     asked = {"--invert": options.invert, "--layout": options.layout != "auto", "--pages": options.pages != "auto"}
     if idle := [name for name, given in asked.items() if given]:
-        text = f"{' and '.join(idle)} changes nothing here: annotations are drawn"
+        text = f"{' and '.join(idle)} {'changes' if len(idle) == 1 else 'change'} nothing here: annotations are drawn"
         table.issues.append(Issue("warning", "option-without-effect", text))
     issues = [*table.issues, *_sample_issues(folder.root, found, source, options.max_pixels)]
     return Encoding(

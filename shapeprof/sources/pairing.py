@@ -209,5 +209,5 @@ def _group_issues(pairs: list[Pair], pattern: str | None) -> list[Issue]:
     missing = [item.mask for item in pairs if pattern is not None and item.group is None]
     if not missing:
         return []
-    text = f"the group pattern {pattern!r} matches {len(missing)} of {len(pairs)} masks not: {first_few(missing)}"
+    text = f"the group pattern {pattern!r} does not match {len(missing)} of {len(pairs)} masks: {first_few(missing)}"
     return [Issue("warning", "no-group", text)]

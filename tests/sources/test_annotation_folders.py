@@ -65,7 +65,7 @@ def test_annotations_that_there_are_not(tmp_path: Path) -> None:
         find_masks(tmp_path, ReadOptions(annotations=True))
 
 
-def test_a_damaged_document_among_images_is_told(tmp_path: Path) -> None:
+def test_a_damaged_document_among_images_is_reported(tmp_path: Path) -> None:
     save(tmp_path / "a.png", blocks(0, 1))
     write(tmp_path / "x.json", '{"images": [')
     issue = next(i for i in find_masks(tmp_path).issues if i.code == "annotations-refused")
@@ -106,7 +106,7 @@ def test_an_image_of_another_size_than_its_document_says(tmp_path: Path) -> None
     assert "b.jpg 60 x 40, mask 30 x 20" in pairing.issues[0].message
 
 
-def test_how_far_objects_overlap_is_told(tmp_path: Path) -> None:
+def test_how_far_objects_overlap_is_reported(tmp_path: Path) -> None:
     objects = [{"segmentation": [square(0, 0, 10)]}, {"segmentation": [square(2, 2, 5)]}]
     write(tmp_path / "x.json", coco(objects))
     issues = detect(find_masks(tmp_path), ReadOptions()).issues
@@ -126,7 +126,7 @@ def test_images_of_one_document_in_several_places(tmp_path: Path) -> None:
     assert all(read_mask(folder.root, name, encoding)[0].labels.shape == (20, 30) for name in folder.files)
 
 
-def test_equal_image_names_are_told_apart_by_words_of_the_document(tmp_path: Path) -> None:
+def test_equal_image_names_are_distinguished_by_words_of_the_document(tmp_path: Path) -> None:
     for split, side in (("train2017", 4), ("val2017", 5)):
         document = coco([{"segmentation": [square(0, 0, side)]}], images=[(1, "1.jpg")])
         write(tmp_path / "annotations" / f"instances_{split}.json", document)

@@ -281,7 +281,7 @@ def test_runs_are_those_of_the_pixels_at_any_size(tmp_path: Path) -> None:
         assert runs.digest == found.digest != ""
 
 
-def test_a_changed_document_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_document_is_parsed_again(tmp_path: Path) -> None:
     file = write(tmp_path / "x.json", coco([polygon(0, 0, 4)]))
     folder, encoding = look(tmp_path)
     before = read_mask(folder.root, "a.jpg", encoding)[0]
@@ -289,7 +289,7 @@ def test_a_changed_document_is_read_anew(tmp_path: Path) -> None:
     after = read_mask(folder.root, "a.jpg", encoding)[0]
     assert ((before.labels == 1).sum(), (after.labels == 1).sum()) == (16, 25) and before.digest != after.digest
     write(file, coco([], images=[(1, "b.jpg")]))
-    with pytest.raises(UnreadableMask, match="no document holds it any longer"):
+    with pytest.raises(UnreadableMask, match="no document holds it now"):
         read_mask(folder.root, "a.jpg", encoding)
 
 

@@ -69,7 +69,7 @@ def test_a_file_that_can_not_be_read_says_why(tmp_path: Path) -> None:
     assert "not readable: empty-file" in printed(report)
 
 
-def test_a_set_that_can_not_be_told_is_shown_all_the_same(tmp_path: Path) -> None:
+def test_a_set_that_can_not_be_detected_is_shown_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no png")
     report = explain_input(tmp_path)
     assert report.encoding is None

@@ -85,7 +85,7 @@ def test_documents_that_are_closed_or_have_become_another_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.json", labelme([SHAPE]))
-    with pytest.raises(NotThisFormat, match="it is no COCO document any longer"):
+    with pytest.raises(NotThisFormat, match="it is no longer a COCO document"):
         load(path, "coco")
     with pytest.raises(NotThisFormat, match="it is gone"):
         load(tmp_path / "b.json", "labelme")
@@ -156,7 +156,7 @@ def test_options_without_effect_on_annotations_are_named(tmp_path: Path) -> None
     (tmp_path / "names.txt").write_text("ground\nleaf\n")
     _, encoding = look(tmp_path, invert=True, pages="stack", class_file=tmp_path / "names.txt")
     [text] = [issue.message for issue in encoding.issues if issue.code == "option-without-effect"]
-    assert text == "--invert and --pages changes nothing here: annotations are drawn"
+    assert text == "--invert and --pages change nothing here: annotations are drawn"
     assert encoding.classes.names == ("ground", "leaf")
     (tmp_path / "names.txt").write_text("0: ground\n1: leaf\n")
     assert look(tmp_path, class_file=tmp_path / "names.txt")[1].classes.names == ("ground", "leaf")

@@ -106,7 +106,7 @@ def test_words_that_set_nothing_aside(tmp_path: Path, names: tuple[str, ...]) ->
     assert find_masks(tmp_path).files == tuple(sorted(names))
 
 
-def test_stray_images_beside_masks_and_images_are_told(tmp_path: Path) -> None:
+def test_stray_images_beside_masks_and_images_are_reported(tmp_path: Path) -> None:
     for name in ("images/1.png", "images/2.png", "logo.png", "masks/1.png", "masks/2.png"):
         save(tmp_path / name, blocks(0, 1))
     folder = find_masks(tmp_path)
@@ -119,7 +119,7 @@ def test_stray_images_beside_masks_and_images_are_told(tmp_path: Path) -> None:
     assert codes(folder.issues) == {"beside-masks", "images-among-masks"}
 
 
-def test_folders_that_can_not_be_listed_are_told(tmp_path: Path) -> None:
+def test_folders_that_can_not_be_listed_are_reported(tmp_path: Path) -> None:
     save(tmp_path / "a.png", blocks(0, 1))
     at = os.open(tmp_path, os.O_RDONLY)
     for _ in range(24):  # deeper than a path may be long

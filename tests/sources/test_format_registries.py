@@ -70,7 +70,7 @@ def test_no_two_formats_claim_the_same_bytes() -> None:
         assert sum(f.recognises(data) for f in masks.all_formats()) <= 1
 
 
-def test_a_second_owner_of_a_name_is_refused_and_told_the_first() -> None:
+def test_a_second_owner_of_a_name_is_refused_and_the_first_is_named() -> None:
     png = next(f for f in masks.all_formats() if f.title == "PNG")
     with pytest.raises(ValueError, match=r"'PNG' is already defined by shapeprof\.sources\.formats\.png"):
         masks.register(png)

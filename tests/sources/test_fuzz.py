@@ -37,6 +37,7 @@ def test_the_undamaged_files_are_read(tmp_path: Path) -> None:
             assert any("read" in found for found in ends) != refused, (name, ends)
 
 
+@pytest.mark.slow
 def test_damaged_lists_of_segments(tmp_path: Path) -> None:
     """A damaged JSON file of panoptic segments is read, passed over, or refused by name."""
     panoptic(tmp_path)

@@ -88,7 +88,7 @@ def test_of_overlapping_objects_the_smaller_is_shown(tmp_path: Path) -> None:
     assert codes(issues) == {"objects-overlap"}
 
 
-def test_an_unreadable_object_is_missing_and_told(tmp_path: Path) -> None:
+def test_an_unreadable_object_is_missing_and_reported(tmp_path: Path) -> None:
     nuclei(tmp_path, "a", "b", "c")
     (tmp_path / "a" / "x2.png").write_bytes((tmp_path / "a" / "x2.png").read_bytes()[:40])
     save(tmp_path / "a" / "x9.png", square(0, 0, size=30))
@@ -102,7 +102,7 @@ def test_an_unreadable_object_is_missing_and_told(tmp_path: Path) -> None:
     assert np.unique(found.instances).tolist() == [0, 1, 3, 4, 5]
 
 
-def test_hidden_and_empty_objects_are_told(tmp_path: Path) -> None:
+def test_hidden_and_empty_objects_are_reported(tmp_path: Path) -> None:
     nuclei(tmp_path, "a", "b")
     save(tmp_path / "a" / "x6.png", square(0, 0))  # as the first: of equal ones the later is shown
     save(tmp_path / "a" / "x7.png", square(0, 0, value=0))
@@ -220,7 +220,7 @@ def classes(root: Path, names: list[str], **options: object) -> dict[str, set[st
     return found
 
 
-def test_the_folder_tells_the_class(tmp_path: Path) -> None:
+def test_the_folder_names_the_class(tmp_path: Path) -> None:
     names = [f"masks/{kind}/{i:03}.png" for kind in ("cat", "dog") for i in range(3)]
     assert classes(tmp_path, names) == {name: {name.split("/")[1]} for name in names}
     _, encoding = look(tmp_path)
@@ -229,7 +229,7 @@ def test_the_folder_tells_the_class(tmp_path: Path) -> None:
     assert Encoding.from_dict(json.loads(json.dumps(encoding.to_dict()))) == encoding
 
 
-def test_the_folder_tells_the_class_of_other_images(tmp_path: Path) -> None:
+def test_the_folder_names_the_class_of_other_images(tmp_path: Path) -> None:
     names = [f"{kind}/{kind[0]}{i}.png" for kind in ("scratch", "blow hole") for i in range(3)]
     assert classes(tmp_path, names) == {name: {name.split("/")[0]} for name in names}
 
@@ -243,7 +243,7 @@ def test_the_folder_tells_the_class_of_other_images(tmp_path: Path) -> None:
         ("{i}/{kind}.png", ("chair", "table")),
     ],
 )
-def test_the_ending_tells_the_class(tmp_path: Path, pattern: str, kinds: tuple[str, ...]) -> None:
+def test_the_ending_names_the_class(tmp_path: Path, pattern: str, kinds: tuple[str, ...]) -> None:
     names = {pattern.format(i=i, kind=kind): {kind} for kind in kinds for i in range(3)}
     assert classes(tmp_path, list(names)) == names
     assert look(tmp_path)[1].layout == "class-endings"
@@ -293,7 +293,7 @@ def test_classes_in_the_order_asked_for(tmp_path: Path) -> None:
     assert dict(encoding.part_ids) == {"cat": 2, "dog": 1}
 
 
-def test_a_mask_whose_name_tells_no_class(tmp_path: Path) -> None:
+def test_a_mask_whose_name_has_no_class(tmp_path: Path) -> None:
     names = [f"masks/{kind}/{i}.png" for kind in ("cat", "dog") for i in range(3)]
     classes(tmp_path, names)
     _, encoding = look(tmp_path)

@@ -30,7 +30,7 @@ def test_a_second_column_is_the_mask(tmp_path: Path) -> None:
     assert find_masks(tmp_path / "train.lst").files == ("gt/1.png",)
 
 
-def test_missing_and_repeated_lines_are_told(tmp_path: Path) -> None:
+def test_missing_and_repeated_lines_are_reported(tmp_path: Path) -> None:
     save(tmp_path / "1.png", blocks(0, 1))
     (tmp_path / "list.txt").write_text("1.png\n1.png\ngone.png\n" + "x" * 4000 + "\n")
     folder, encoding = look(tmp_path / "list.txt")

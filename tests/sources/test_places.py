@@ -82,7 +82,7 @@ def test_a_document_that_changes_is_parsed_again(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     assert list(load(path, "coco").records) == ["bb.jpg"]
     write(path, labelme([]))
-    with pytest.raises(NotThisFormat, match="it is no COCO document any longer"):
+    with pytest.raises(NotThisFormat, match="it is no longer a COCO document"):
         load(path, "coco")
     path.unlink()
     with pytest.raises(NotThisFormat, match="it is gone"):

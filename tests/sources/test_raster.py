@@ -158,7 +158,7 @@ def test_thin_classes_are_no_blends(tmp_path: Path) -> None:
     assert (encoding.levels, len(encoding.mapping)) == ((), 5)
 
 
-def test_shades_that_stand_out_but_are_rare_are_told(tmp_path: Path) -> None:
+def test_shades_that_stand_out_but_are_rare_are_reported(tmp_path: Path) -> None:
     for i in range(4):
         values = smooth(disc(30, 200, (80 + i, 80)))
         values[150:158, 20:40] = 120

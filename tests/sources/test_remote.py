@@ -116,7 +116,37 @@ def test_urls_that_lead_nowhere(memory: object, url: str, message: str) -> None:
         fetched(url)
 
 
-def test_without_fsspec_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fsspec_the_message_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(InputError, match=r"pip install 'shapeprof\[remote\]'"):
         fetched("memory://set")
+
+
+def test_a_file_that_ends_early_leaves_the_others_fetched(
+    tmp_path: Path, memory: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("1.png", "2.png"):
+        put(memory, f"/set/{name}", save(tmp_path / "m.png", blocks(0, 1)))
+    opened: list[str] = []
+    whole = type(memory).open
+
+    def cut(system: object, path: str, *arguments: object, **options: object) -> object:
+        opened.append(path.rpartition("/")[2])
+        if opened == ["1.png", "2.png"]:
+            raise TimeoutError("the connection ended\nand more lines")
+        return whole(system, path, *arguments, **options)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(type(memory), "open", cut)
+    with pytest.raises(InputError, match=r"memory://set: can't be read \(the connection ended\); check the URL"):
+        fetched("memory://set")
+    assert find_masks(fetched("memory://set")).files == ("1.png", "2.png")
+    assert opened == ["1.png", "2.png", "2.png"]  # the first was kept
+
+
+def test_what_a_url_needs_and_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
+    with pytest.raises(InputError, match=r"s3://b/masks: Install s3fs to access S3; install what this kind of URL"):
+        fetched("s3://b/masks")

@@ -48,7 +48,7 @@ def load(path: Path, format_: str) -> Document:
         return _parsed(path, format_, *_state(path))
     found, document = recognise(path)
     if found != wanted:
-        raise NotThisFormat(f"it is no {wanted.title} document any longer")
+        raise NotThisFormat(f"it is no longer a {wanted.title} document")
     return document
 
 
@@ -100,7 +100,7 @@ def _by_folder(root: Path, name: str, source: AnnotationSource) -> tuple[str, st
 
 
 def _by_record(root: Path, name: str, source: AnnotationSource) -> tuple[str, str] | None:
-    for _ in range(2):  # anew if a document has changed since the index was made
+    for _ in range(2):  # a second time where a document has changed since the index was made
         found = _index(root, source.format, source.places).get(name)
         if found and _holds(root, source.format, *found):
             return found

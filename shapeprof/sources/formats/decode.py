@@ -16,7 +16,7 @@ from .members import split_name
 from .pillow import opened
 from .raster import Raster
 
-JOINED = ("one-hot", "exclusive")  # what "pages" says of planes that become one mask
+JOINED = ("one-hot", "exclusive")  # values of ``pages`` for planes that become one mask
 MAX_ODD = 0.05  # chosen: share of pixels with several planes set (or none) beyond which a joined mask is refused
 
 

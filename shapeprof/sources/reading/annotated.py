@@ -51,7 +51,7 @@ def _record(root: Path, name: str, source: AnnotationSource) -> tuple[Document, 
     """(document, record, path of the document); raise UnreadableMask."""
     found = resolve(root, name, source)
     if found is None:
-        text = "no document holds it any longer; expected the one that was listed"
+        text = "no document holds it now; expected the one that was listed"
         raise UnreadableMask(name, "missing-file", text)
     path, file_name = found
     try:

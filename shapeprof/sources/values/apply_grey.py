@@ -21,7 +21,7 @@ from .levels import between_levels
 from .survey import is_grey_ramp, observe
 
 MAX_SOFT = 0.3  # chosen: share of pixels off the levels beyond which a mask is refused
-MAX_STRAY, MAX_STRAY_VALUES = 0.05, 16  # share and number of values that fit nothing, likewise
+MAX_STRAY, MAX_STRAY_VALUES = 0.05, 16  # share and number of values without a class beyond which a mask is refused
 _MARK = 254  # an unseen value among 8-bit labels, until it is looked at; ids stay below
 
 

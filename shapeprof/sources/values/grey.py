@@ -18,7 +18,7 @@ from .survey import SOFT_RUN, Observation
 
 # All chosen, and tested on the nine real sets; a user can overrule each conclusion.
 MIN_STEP = 8  # grey values closer than this are ids, not shades made to look different
-MIN_PAIR_STEP = 10  # chosen: of two shades s and 2 s, which ids are more often by chance
+MIN_PAIR_STEP = 10  # chosen: of two shades s and 2 s, as two ids are twice each other by chance more often
 MIN_SHADE = 64  # a set whose largest value is below is taken as ids
 MAX_SHADES, SHADE_GAP = 8, 24  # few values, far apart: shades without a common step
 MANY_IDS = 24  # values from which ids may be those of objects
@@ -154,7 +154,7 @@ def _step(others: list[int]) -> int | None:
     if len(others) < 2:
         return None
     step = math.gcd(*others)
-    if others[-1] == step * len(others):  # none is missing: too regular for ids
+    if others[-1] == step * len(others):  # no multiple is missing: too regular for ids
         return step if step >= (MIN_STEP if len(others) >= 3 else MIN_PAIR_STEP) else None
     if others[-1] < MIN_SHADE:
         return None
