@@ -25,7 +25,7 @@ MAY_KNOW = {
     "export": {"design", "metrics", "profile", "recommend", "sources", "targets"},
     "targets": {"design"},
     "findings": {"metrics", "profile", "recommend"},
-    "report": {"export", "findings", "metrics", "profile", "recommend", "rules"},
+    "report": {"design", "export", "findings", "metrics", "profile", "recommend", "rules"},
     "sources": {"jit"},
     "sources/names": set(),
     "sources/formats": {"jit"},

@@ -17,7 +17,6 @@ from shapeprof.recommend.overrides import chosen
 from shapeprof.recommend.recommend import recommend_design
 from shapeprof.report.histograms import convexity_counts, length_counts
 from shapeprof.report.summary import (
-    FAMILIAR,
     KINDS,
     LOSSES,
     MOST_CLASSES,
@@ -69,7 +68,7 @@ def test_the_network_has_a_name_that_a_colleague_knows() -> None:
 def test_every_name_of_a_kind_design_and_loss_is_known() -> None:
     from typing import get_args
 
-    from shapeprof.design.spec import DesignName, TrainingSpec
+    from shapeprof.design.spec import FAMILIAR, DesignName, TrainingSpec
     from shapeprof.sources.encoding import Kind
 
     assert set(KINDS) == set(get_args(Kind))
@@ -178,7 +177,7 @@ def test_the_class_that_needs_the_finest_output_has_a_row_and_the_table_of_outpu
     assert [row.stride for row in summary.strides if row.chosen] == [2]
     assert summary.strides[0].area == 1 and summary.strides[-1].area < 0.05
     assert all(math.isnan(row.best) for row in summary.strides)
-    assert summary.strides_note == "Others would do with: road 1/16."
+    assert summary.strides_note == "The others need: road at 1/16."
 
 
 def test_rows_of_classes_add_up() -> None:

@@ -27,6 +27,13 @@ LOSS_TERMS = ("ce", "weighted-ce", "focal", "ohem", "dice", "tversky", "cldice")
 LOSS_PATTERN = "^({0})([+]({0}))*$".format("|".join(LOSS_TERMS))
 
 DesignName = Literal["auxiliary-head", "skip", "dilated", "skip+dilated", "default"]
+FAMILIAR: dict[DesignName, str] = {  # the name that a colleague knows
+    "auxiliary-head": "FCN (coarse residual encoder, auxiliary heads)",
+    "skip": "U-Net with a residual encoder",
+    "dilated": "DeepLabv3 style (dilated residual encoder)",
+    "skip+dilated": "DeepLabv3+ style (dilated encoder, long skips)",
+    "default": "FCN with a residual encoder",
+}
 
 
 class ClassSpec(Block):

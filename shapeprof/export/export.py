@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shapeprof.design.cost import cost
-from shapeprof.design.spec import ClassSpec, DerivedSpec, InputSpec, ModelSpec, Provenance, Rationale, SplitSpec
+from shapeprof.design.spec import (
+    FAMILIAR,
+    ClassSpec,
+    DerivedSpec,
+    InputSpec,
+    ModelSpec,
+    Provenance,
+    Rationale,
+    SplitSpec,
+)
 from shapeprof.errors import OutputError, UsageError
 from shapeprof.issues import Issue
 from shapeprof.profile.profile import Profile
@@ -291,7 +300,8 @@ def _rationale(d: Decision) -> Rationale:
 def describe(result: Export) -> Iterator[str]:
     """Lines that say what was exported and what to do next."""
     spec = result.spec
-    yield f"{result.folder}: {spec.design}, {spec.derived.parameters:,} parameters, {len(spec.classes)} classes"
+    numbers = f"{spec.derived.parameters:,} parameters, {len(spec.classes)} classes"
+    yield f"{result.folder}: {FAMILIAR[spec.design]}, {numbers}"
     if result.pairs:
         source = "folders of the data" if spec.split.source == "folders" else "a hash of the names"
         yield f"{result.pairs:,} pairs: {result.train:,} train, {result.val:,} val (split by {source})"

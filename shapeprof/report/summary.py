@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shapeprof.design.spec import FAMILIAR
 from shapeprof.findings.finding import Finding
 from shapeprof.metrics.registry import all_metrics
 from shapeprof.metrics.strides import STRIDES
@@ -29,13 +30,6 @@ KINDS = {
     "colour": "a colour per class",
     "instance": "instance ids",
     "annotation": "drawn from annotations",
-}
-FAMILIAR = {
-    "auxiliary-head": "FCN (coarse residual encoder, auxiliary heads)",
-    "skip": "U-Net with a residual encoder",
-    "dilated": "DeepLabv3 style (dilated residual encoder)",
-    "skip+dilated": "DeepLabv3+ style (dilated encoder, long skips)",
-    "default": "FCN with a residual encoder",
 }
 SAFE = "U-Net with deep supervision (the default)"  # where there is too little to decide from
 LOSSES = {
@@ -347,9 +341,9 @@ def _strides(profile: Profile, r: Recommendation) -> Iterator[StrideRow]:
 
 
 def _strides_note(r: Recommendation) -> str:
-    """Which other classes would do with how much less."""
-    others = [f"{brief(name)} 1/{stride}" for name, stride in r.limits if name != r.binding_class]
-    return f"Others would do with: {listed(others, 4, 30)}." if others else ""
+    """The coarsest output that every other class allows."""
+    others = [f"{brief(name)} at 1/{stride}" for name, stride in r.limits if name != r.binding_class]
+    return f"The others need: {listed(others, 4, 30)}." if others else ""
 
 
 def _choices(r: Recommendation) -> Iterator[Choice]:
