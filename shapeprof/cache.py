@@ -1,4 +1,4 @@
-"""The folder of what can be made anew: compiled kernels, fetched files."""
+"""The cache folder: compiled kernels and fetched files, which can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where shapeprof keeps what it can make anew: ``$SHAPEPROF_CACHE``, else the platform's user cache folder."""
+    """The cache folder: ``$SHAPEPROF_CACHE``, else the platform's user cache folder."""
     if override := os.environ.get("SHAPEPROF_CACHE"):
         return Path(override)
     if sys.platform == "win32":

@@ -24,7 +24,7 @@ def kernel(function: Callable[..., Any]) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         compiled = numba.njit(cache=True, nogil=True)(function)
-    except OSError:  # no cache folder can be written: compile anew in every process
+    except OSError:  # no cache folder can be written: every process compiles for itself
         compiled = numba.njit(nogil=True)(function)
     finally:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]

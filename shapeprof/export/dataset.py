@@ -56,7 +56,7 @@ class Dataset:
     """The rows of dataset.csv, and issues about masks that have none."""
 
     rows: tuple[Row, ...]
-    rewritten: int  # masks written anew, as index PNG or as bit fields
+    rewritten: int  # masks converted to index PNG or bit fields
     issues: tuple[Issue, ...]
 
 

@@ -204,7 +204,7 @@ def _multi_label_classes(profile: Profile) -> list[int]:
     if not encoding.classes_may_overlap:
         raise UsageError(
             f"--multi-label: these masks ({encoding.kind}) hold one class a pixel, so classes can't overlap; expected "
-            "masks of a class each, told by folders or endings of names (--layout classes) or as pages of a file "
+            "masks of one class each, named by folders or file endings (--layout classes) or as pages of a file "
             "(--pages classes), or annotations. Export without it"
         )
     if profile.background is None:
@@ -315,7 +315,7 @@ def describe(result: Export) -> Iterator[str]:
 
 
 def to_json(result: Export, verification: dict[str, Any] | None = None) -> str:
-    """The export for machines. ``verification``: what its quick checks came to; None: nothing was checked."""
+    """The export as JSON. ``verification``: results of its quick checks; None: nothing was checked."""
     data: dict[str, Any] = {
         "folder": str(result.folder),
         "design": result.spec.design,

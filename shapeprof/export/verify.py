@@ -58,7 +58,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What all checks of a folder came to."""
+    """The results of all checks of a folder."""
 
     folder: Path
     quick: bool
@@ -127,12 +127,12 @@ def _lines_of_script(folder: Path, quick: bool) -> Iterator[dict[str, Any]]:
                 seen = line.get("name", seen)
                 yield line
         errors.seek(0)
-        told = _last_words(errors.read())
+        said = _last_words(errors.read())
     code = process.returncode
     if code not in (0, FAILED) and not seen:
-        raise InputError(told)
+        raise InputError(said)
     if code not in (0, FAILED):
-        why = "killed, as systems do that run out of memory" if code < 0 else told
+        why = "killed, as systems do that run out of memory" if code < 0 else said
         yield {"name": "verify.py", "status": "failed", "message": f"ended after {seen}: {why}", "seconds": 0.0}
 
 

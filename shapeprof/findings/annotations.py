@@ -42,7 +42,7 @@ code(
 code(
     "crowd-regions",
     "annotations hold crowd regions (iscrowd)",
-    "COCO marks groups of objects that nobody told apart. They are ignored pixels below the objects, or objects with "
+    "COCO marks groups that nobody separated (crowds). They are ignored pixels below the objects, or objects with "
     "--instances.",
     "draw their objects one by one if they are to count",
 )

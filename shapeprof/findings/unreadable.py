@@ -91,7 +91,7 @@ unreadable(
 unreadable(
     "not-an-image",
     "the file is in no format that is read as a mask",
-    "Formats are told from the first bytes, not from the extension. docs/formats.md lists those that are read.",
+    "A format is recognised by the first bytes of a file, not by its extension. docs/formats.md lists those that are read.",
     "export it as PNG, or move it out of the folder",
     own_remedy=False,
 )
@@ -99,7 +99,7 @@ unreadable(
     "not-readable",
     "the system can't read the file",
     "The operating system reports an error of the disk or the network.",
-    "check the disk, or copy the file anew",
+    "check the disk, or copy the file again",
 )
 unreadable(
     "palette-differs",
@@ -154,7 +154,7 @@ unreadable(
 unreadable(
     "wrong-type",
     "the file's values are no class ids",
-    "Class ids are whole numbers from 0; negative or fractional values are none.",
+    "Class ids are whole numbers from 0; negative or fractional values are not class ids.",
     "save class ids as whole numbers, as index PNG for example",
     own_remedy=False,
 )

@@ -69,7 +69,7 @@ class Bins:
 
 UNIT = Bins(CONVEXITY_BINS, convexity_bin, _share, "0.001")  # values from 0 to 1
 LENGTH = Bins(LENGTH_BINS, length_bin, _length, "2.2 %")  # lengths and areas of 1 px or more
-DEPTH = Bins(LENGTH_BINS, length_bin, _length_or_zero, "2.2 %")  # lengths of which 1 px or less reads 0
+DEPTH = Bins(LENGTH_BINS, length_bin, _length_or_zero, "2.2 %")  # lengths; 1 px or less reads 0
 
 
 def quantile_bin(histogram: NDArray[Any], q: float) -> int:

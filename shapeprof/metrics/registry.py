@@ -28,5 +28,5 @@ def histograms() -> tuple[Metric, ...]:
 
 
 def find_metric(key: str) -> Metric | None:
-    """The metric of this key (its name in profile.json); None if there is none."""
+    """The metric with this key (its name in profile.json), or None."""
     return next((metric for metric in all_metrics() if metric.key == key), None)

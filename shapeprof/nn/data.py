@@ -232,7 +232,7 @@ def crop_origin(
     """Top left corner (row, column) of a crop; negative where the image is smaller than the crop.
 
     With ``foreground`` class ids: centred on a random pixel of one of those in ``labels``, each
-    class as likely as the others, and moved inside the image; uniform where none is present.
+    class as likely as the others, and moved inside the image; uniform where no such class is present.
     ``bits``: labels are bit fields.
     """
     free = [have - want for have, want in zip(labels.shape, crop, strict=True)]

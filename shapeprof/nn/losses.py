@@ -191,7 +191,7 @@ def _smallest(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _over_present(each: Tensor, present: Tensor) -> Tensor:
-    """Mean of ``each`` (classes,) over the classes that are present; 0 if none is."""
+    """Mean of ``each`` (classes,) over the classes that are present; 0 without any."""
     return (each * present).sum() / present.sum().clamp(min=1)
 
 

@@ -189,7 +189,7 @@ class Encoder(nn.Module):
         widths: channels of every feature map that ``forward`` returns.
         strides: their strides.
         first_stage: index of the first that is a stage's.
-        multiple: of which the image's sides must be multiples.
+        multiple: the sides of the image must be multiples of it.
     """
 
     def __init__(self, channels: int, knobs: Knobs, norm: Norm) -> None:

@@ -132,7 +132,7 @@ def load(path: Path) -> Profile:
     except OSError as error:
         raise ProfileError(f"{path}: can't be read ({error.strerror}); give the profile.json of a scan") from None
     except ValueError as error:
-        raise ProfileError(f"{path}: is not JSON ({error}); scan again to write it anew") from None
+        raise ProfileError(f"{path}: is not JSON ({error}); scan again") from None
     if not isinstance(data, dict) or "schema_version" not in data:
         raise ProfileError(f"{path}: is not a profile of shapeprof; give the profile.json that `shapeprof scan` wrote")
     if data["schema_version"] != SCHEMA_VERSION:

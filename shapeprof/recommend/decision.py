@@ -25,7 +25,7 @@ USER = "user"  # stands where a rule's code would, for what the user chose
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one rule decided, with everything needed to doubt it. Numbers that there are none of are NaN."""
+    """What one rule decided, and the numbers behind it. A number that does not apply is NaN."""
 
     rule: str  # "R1"; "user" for what the user chose
     name: str  # "logit-stride"

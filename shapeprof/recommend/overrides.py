@@ -167,7 +167,7 @@ def swapped(network: NetworkSpec, published: Published, *, pretrained: bool) -> 
     encoder = published.encoder(stride, pretrained=pretrained)
     logit_stride = min(decoder.logit_stride, stride)
     possible = [s for s in skip_strides_of(encoder) if s >= logit_stride]
-    # What dilation kept of the detail must come by skips where there is none.
+    # Without dilation, skips must bring the detail that it kept.
     undilated = {s for s in possible if s >= old.output_stride}
     wanted = {*decoder.skip_strides, *undilated}
     skips = tuple(sorted(wanted & {*possible}))

@@ -53,10 +53,10 @@ def _numbers(result: Verification) -> Iterator[tuple[str, str]]:
     training = spec.training
     crops = f"the planned batch of {training.batch}"
     if "memory_gb" in figures:
-        told = f"{figures['memory_gb']:.2f} GB measured at {crops}, {spec.derived.memory_gb:.2f} estimated"
+        memory = f"{figures['memory_gb']:.2f} GB measured at {crops}, {spec.derived.memory_gb:.2f} estimated"
     else:
-        told = f"{spec.derived.memory_gb:.2f} GB estimated for {crops} in float32; not measured"
-    yield "Memory", told
+        memory = f"{spec.derived.memory_gb:.2f} GB estimated for {crops} in float32; not measured"
+    yield "Memory", memory
     if "steps_per_second" in figures:
         rate = figures["steps_per_second"]
         yield "Speed", f"{rate:.3g} steps a second here" + (f", {1 / rate:.1f} s each" if rate < 1 else "")

@@ -71,7 +71,7 @@ class Backbone(nn.Module):
         widths: channels of every feature map that ``forward`` returns.
         strides: their strides.
         first_stage: index of the first that is a stage's.
-        multiple: of which the image's sides must be multiples.
+        multiple: the sides of the image must be multiples of it.
 
     Raises:
         InputError: transformers is missing, the config makes no sense, or the weights can't be had.

@@ -84,7 +84,7 @@ def resumable(path: Path, spec: dict[str, Any], course: dict[str, Any]) -> dict[
     """The checkpoint in ``path``, of a run whose course is the one that is asked for.
 
     Raises:
-        InputError: there is none, it can't be gone on from, or its run had another course: what differs.
+        InputError: the file is missing or can't be resumed, or other settings were asked for; says which.
     """
     if not path.is_file():
         raise InputError(f"--resume: {path} is missing; leave --resume out to start, or name the run with --out")
@@ -94,8 +94,8 @@ def resumable(path: Path, spec: dict[str, Any], course: dict[str, Any]) -> dict[
     before = content["run"]["course"]
     names = sorted(before.keys() | course.keys())
     if differ := [name for name in names if before.get(name) != course.get(name)]:
-        told = ", ".join(f"{name} {before.get(name)} (now {course.get(name)})" for name in differ)
-        raise InputError(f"--resume: {path} is of a run with {told}; ask for the same, or leave --resume out")
+        changed = ", ".join(f"{name} {before.get(name)} (now {course.get(name)})" for name in differ)
+        raise InputError(f"--resume: {path} is of a run with {changed}; ask for the same, or leave --resume out")
     return content
 
 

@@ -170,7 +170,7 @@ def _checked(network: SegmentationNetwork, path: Path, spec: Knobs, size: Size, 
         try:
             run = attempt(draft, example, any_size=any_size)
             difference = max(_difference(network, run, torch.randn(shape)) for shape in trials)
-        except Exception as error:  # noqa: BLE001  exporters and runtimes raise what they like: told to the user
+        except Exception as error:  # noqa: BLE001  exporters and runtimes raise anything; the user sees it
             why = (str(error).strip().splitlines() or [type(error).__name__])[0][:MESSAGE]
             continue
         if difference <= TOLERANCE:

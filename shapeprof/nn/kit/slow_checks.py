@@ -104,10 +104,10 @@ def one_batch_is_learned(subject: Subject) -> str:
             accuracy = _accuracy(network, images, targets.to(subject.device), spec)
             if last <= LEARNED_LOSS * first and accuracy > LEARNED_ACCURACY:
                 break
-    told = f"{len(images)} {origin}: loss {first:.2f} to {last:.2f}, {accuracy:.1%} of pixels right, {number} steps"
+    result = f"{len(images)} {origin}: loss {first:.2f} to {last:.2f}, {accuracy:.1%} of pixels right, {number} steps"
     if not (last <= LEARNED_LOSS * first and accuracy > LEARNED_ACCURACY):
-        raise Failed(f"{told}; expected {LEARNED_LOSS:.0%} of the first loss and {LEARNED_ACCURACY:.0%}")
-    return told
+        raise Failed(f"{result}; expected {LEARNED_LOSS:.0%} of the first loss and {LEARNED_ACCURACY:.0%}")
+    return result
 
 
 def torch_export_agrees(subject: Subject) -> str:
@@ -169,10 +169,10 @@ def _deployed(subject: Subject, write: Callable[..., Any], name: str) -> str:
         except InputError as error:
             raise Failed(str(error)) from None
     rows, columns = subject.crop
-    told = f"logits differ by {written.difference:.1g} of the largest"
+    result = f"logits differ by {written.difference:.1g} of the largest"
     if not written.any_size:
-        return f"{told}, at 1 x {rows} x {columns} px; other sizes don't work: {written.why}"
-    return f"{told}, at {rows} x {columns} px and at another size and batch"
+        return f"{result}, at 1 x {rows} x {columns} px; other sizes don't work: {written.why}"
+    return f"{result}, at {rows} x {columns} px and at another size and batch"
 
 
 class Memory:
@@ -186,7 +186,7 @@ class Memory:
             self.before, self.peak = _resident()
 
     def taken(self) -> float | None:
-        """Bytes at the peak; None where they can't be told."""
+        """Peak memory in bytes; None where the system does not report it."""
         if self.cuda:
             return float(torch.cuda.max_memory_allocated())
         peak = _resident()[1]
@@ -195,16 +195,16 @@ class Memory:
 
 def _resident() -> tuple[float, float]:
     """Bytes of resident memory now and at its peak; 0 where the system does not tell them."""
-    told = _told_by_linux("/proc/self/status")
-    return told.get("VmRSS", 0.0), told.get("VmHWM", 0.0)
+    status = _linux_status("/proc/self/status")
+    return status.get("VmRSS", 0.0), status.get("VmHWM", 0.0)
 
 
 def _available() -> float:
     """Bytes of memory that are free; 0 where the system does not tell."""
-    return _told_by_linux("/proc/meminfo").get("MemAvailable", 0.0)
+    return _linux_status("/proc/meminfo").get("MemAvailable", 0.0)
 
 
-def _told_by_linux(name: str) -> dict[str, float]:
+def _linux_status(name: str) -> dict[str, float]:
     """The sizes that a file of /proc lists, in bytes."""
     lines = Path(name).read_text().splitlines() if Path(name).is_file() else []
     parts = [line.split() for line in lines]

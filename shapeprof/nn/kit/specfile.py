@@ -131,7 +131,7 @@ def _check_training(training: dict[str, Any], where: str) -> None:
 
 
 def _check_classes(spec: dict[str, Any], where: str) -> None:
-    """Ids are 0, 1, 2, ...; the background is one of them, what is ignored is none."""
+    """Ids are 0, 1, 2, ...; the background is one of them, the ignore index is not."""
     classes, fewest = spec["classes"], 1 if spec["task"] == "multi-label" else 2
     if not isinstance(classes, list) or len(classes) < fewest:
         raise InputError(f"{where}: classes {classes!r}; expected {fewest} or more")

@@ -48,12 +48,12 @@ def parse(content: Content) -> Document:
 
 
 def _shapes(image: Element) -> list[Element]:
-    """Its shapes; a <tag> has a label too, and is none."""
+    """The shapes of an image. A <tag> has a label too, but no shape."""
     return [item for item in image if item.tag != "tag" and item.get("label")]
 
 
 def regions(record: Record, document: Document, source: AnnotationSource, size: tuple[int, int]) -> list[Region]:
-    """The shapes of an image, of which polygons are drawn."""
+    """The objects of an image; only polygons are drawn."""
     return [_region(item) for item in record.regions]
 
 
