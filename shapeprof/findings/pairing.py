@@ -41,7 +41,7 @@ code(
 code(
     "no-group",
     "the group pattern does not match some masks",
-    "A mask without a group is a sample of its own, so it may land on the other side of the split than masks of the same patient or video.",
+    "A mask without a group is a sample of its own, so the split may part it from masks of the same patient.",
     "correct the pattern given to --group",
 )
 code(

@@ -91,7 +91,7 @@ unreadable(
 unreadable(
     "not-an-image",
     "the file is in no format that is read as a mask",
-    "A format is recognised by the first bytes of a file, not by its extension. docs/formats.md lists those that are read.",
+    "A format is recognised by a file's first bytes, not its extension. docs/formats.md lists what is read.",
     "export it as PNG, or move it out of the folder",
     own_remedy=False,
 )
