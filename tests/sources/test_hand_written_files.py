@@ -342,6 +342,8 @@ def test_a_file_that_is_called_like_a_member_is_a_file(tmp_path: Path) -> None:
         ("a.npz", npz(mask_npy=npy(np.stack([IDS, IDS]))), (4, 3)),
         ("a.mat", mat(matrix(b"mask", IDS)), (4, 3)),
         ("a.tif", tiff(IDS.astype("u1")), (4, 3)),
+        ("a.tif", tiff(IDS.astype("i8")), (4, 3)),  # Pillow reads no 64-bit numbers
+        ("a.tif", tiff(np.stack([IDS] * 5).astype("i8"), photometric="minisblack", planarconfig="separate"), (4, 3)),
         ("a.pgm", b"P5 4 3 255 " + bytes(12), (4, 3)),
         ("a.ppm", b"P6 4 3 255 " + bytes(36), (4, 3)),  # an image that can be no mask
         ("a.png", b"", None),

@@ -99,18 +99,26 @@ def header_size(path: Path) -> tuple[int, int] | None:
 
     ``path`` may name a member of a file. For a file of several planes it is the size of the first.
     """
+    from PIL import UnidentifiedImageError
+
     name, member = split_name(str(path), Path())
     try:
         with decoding(path.name), Path(name).open("rb") as file:
             start = file.read(HEAD)
             format_ = format_of(start)
-            if format_ is not None and format_.size is not None and len(start) >= min(format_.header, HEAD):
-                data = start if format_.header else start + file.read()
-                return format_.size(data, path.name, member)
+            size = None if format_ is None else format_.size
+            if format_ is not None and size is not None and (format_.arrays or len(start) >= format_.header > 0):
+                return size(start if format_.header else start + file.read(), path.name, member)
             file.seek(0)
-            with opened(file) as image:
-                if member:
-                    image.seek(int(member))
-                return int(image.width), int(image.height)
+            try:
+                with opened(file) as image:
+                    if member:
+                        image.seek(int(member))
+                    return int(image.width), int(image.height)
+            except UnidentifiedImageError:
+                if format_ is None or size is None or format_.header:
+                    return None
+                file.seek(0)
+                return size(file.read(), path.name, member)
     except UnreadableMask:
         return None

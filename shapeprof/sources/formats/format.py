@@ -35,7 +35,8 @@ class Format:
     read: Callable[[bytes, str, str, int], Raster]  # (data, path, member or "", most pixels) to the stored values
     # (data, path, most pixels) to the names of the masks in one file, ("",) for a single one; None: always a single one
     members: Callable[[bytes, str, int], tuple[str, ...]] | None = None
-    # (data, path, member or "") to (width, height) without decoding pixels; None: Pillow reads it from the header
+    # (data, path, member or "") to (width, height) without decoding pixels; None: Pillow reads it from the header.
+    # An image format without ``header`` is asked only where Pillow can't read the file.
     size: Callable[[bytes, str, str], tuple[int, int]] | None = None
     header: int = 0  # bytes from the start of the file that ``size`` needs; 0: all
     arrays: bool = False  # holds arrays of any meaning: files are masks only where names say so, or nothing else is

@@ -132,4 +132,16 @@ def _arrays(data: bytes, path: str, limit: int) -> dict[str, NDArray[Any]]:
     return {str(number): page for number, page in enumerate(pages)}
 
 
-register(Format("TIFF", (".tif", ".tiff"), lambda data: data.startswith(SIGNATURES), _read, members=page_names))
+def _size(data: bytes, path: str, member: str) -> tuple[int, int]:
+    """(width, height) of a page that Pillow can't read, such as one of 64-bit whole numbers."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[int(member) if member and len(file.pages) > 1 else 0].keyframe
+        assert page is not None, "tifffile gives every page one"
+        return int(page.imagewidth), int(page.imagelength)
+
+
+register(
+    Format("TIFF", (".tif", ".tiff"), lambda data: data.startswith(SIGNATURES), _read, members=page_names, size=_size)
+)
