@@ -36,6 +36,7 @@ def test_text(texts: list[str]) -> None:
     assert arrow_text(texts).equals(pa.array(texts, pa.string()))
 
 
+@pytest.mark.slow
 def test_neither_a_scan_nor_its_repetition_imports_pandas(tmp_path: Path) -> None:
     write_set(tmp_path / "masks", discs(6, 20))
     lines = (

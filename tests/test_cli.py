@@ -35,6 +35,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_report_fits_its_width(kept: Path, width: int) -> None:
     code, out, _ = run("report", "masks", cwd=kept, columns=width)
@@ -209,6 +210,7 @@ def test_hostile_names_print_harmlessly(tmp_path: Path) -> None:
     assert {"[bold red]x[b].png", "new\nline.png", "\x1b[31mred.png"} <= paths
 
 
+@pytest.mark.slow
 def test_scan_does_not_need_to_write_beside_the_masks(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "masks", discs(12, 20, per_image=4))
     code, _, err = run("scan", masks, "-o", tmp_path / "elsewhere/deep")
@@ -314,6 +316,7 @@ def test_the_next_command_repeats_the_options_of_the_design(kept: Path, tmp_path
     assert f"shapeprof export {tmp_path / 'out' / 'profile.json'}" in out
 
 
+@pytest.mark.slow
 def test_a_group_alone_does_not_ask_for_another_scan(kept: Path, tmp_path: Path) -> None:
     options = ("--images", "images", "--group", r"(\d)\.png", "--no-verify", "-o", tmp_path / "net")
     code, out, err = run("export", "masks.shapeprof", *options, cwd=kept)

@@ -92,6 +92,7 @@ def test_touching_instances_are_counted_and_found(instances: Path, tmp_path: Pat
     assert found(profile)["objects-touch"].startswith("100 % of the")
 
 
+@pytest.mark.slow
 def test_nesting_goes_to_the_profile_and_the_findings(tmp_path: Path) -> None:
     masks = write_set(tmp_path / "cells", cells(12))
     profile = scan_masks(masks, ScanOptions(workers=1), tmp_path / "one")

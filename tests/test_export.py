@@ -124,6 +124,7 @@ def test_train_size_is_passed_on(tmp_path: Path) -> None:
     assert result.spec.input.train_size == 128
 
 
+@pytest.mark.slow
 def test_an_earlier_export_is_written_over_and_anything_else_is_not(tmp_path: Path) -> None:
     masks = discs(20, 14, per_image=9)
     exported(tmp_path, masks)
@@ -133,6 +134,7 @@ def test_an_earlier_export_is_written_over_and_anything_else_is_not(tmp_path: Pa
         exported(tmp_path, masks)
 
 
+@pytest.mark.slow
 def test_what_users_changed_in_an_earlier_export_is_put_aside(tmp_path: Path) -> None:
     masks = discs(20, 14, per_image=9)
     out = exported(tmp_path, masks).folder
@@ -194,6 +196,7 @@ def test_statistics_are_of_the_values_that_the_trainer_sees(tmp_path: Path, dtyp
     np.testing.assert_allclose(read_image(path, 3) / top, read_rgb(path), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_exported_folder_trains_by_its_own_script(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     result = exported(tmp_path, [m[:96, :96] for m in discs(8, 14, per_image=9) + strips(4, 6)])
@@ -374,6 +377,7 @@ def test_masks_of_one_class_a_pixel_cannot_be_multi_label(tmp_path: Path) -> Non
         exported_as(tmp_path / "other", multi_label=True, options=ReadOptions(background=None))
 
 
+@pytest.mark.slow
 def test_a_multi_label_export_trains_and_predicts_by_its_own_scripts(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     files_per_class(tmp_path)

@@ -56,6 +56,7 @@ def used_codes() -> set[str]:
     return codes
 
 
+@pytest.mark.slow
 def test_every_code_in_the_source_has_a_page() -> None:
     used = used_codes()
     assert len(used) > 60

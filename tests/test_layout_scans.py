@@ -51,6 +51,7 @@ def as_objects(root: Path, masks: list[np.ndarray]) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_dsb_in_its_authors_encoding_is_what_the_derived_masks_are(tmp_path: Path) -> None:
     root = SHARED / "dsb2018_nuclei"

@@ -112,6 +112,7 @@ def profiles(draw: st.DrawFn) -> Profile:
     return profile_of(masks, names, issues=tuple(draw(st.lists(kinds, max_size=9))))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(profiles())
 def test_any_profile_fits_one_screen_with_the_answer_on_top(profile: Profile) -> None:
@@ -135,6 +136,7 @@ def test_no_line_but_those_to_paste_is_wider_than_the_terminal(case: str, width:
     assert all(len(line) <= width or line.startswith(("Next ", "More ")) for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_wider_terminal_shows_the_same_words(case: str) -> None:
     def words(text: str) -> list[str]:
@@ -195,6 +197,7 @@ def test_control_characters_and_markup_are_harmless() -> None:
     assert "\x1b" not in text and "a/[b]\\x1b.png" in text
 
 
+@pytest.mark.slow
 def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
     masks = discs(12, 20, per_image=9)
     profile = profile_of(masks)

@@ -239,6 +239,7 @@ def _shards(masks: Path, **more: object) -> list[Shard]:
     return [Shard(masks, files, frozenset(), encoding, ONE, states=files, **more) for files in runs]  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_shard_that_a_process_died_on_is_measured_apart(masks: Path, tmp_path: Path) -> None:
     shards = _shards(masks, store=tmp_path)
     shards[0] = replace(shards[0], suspect=True)  # with a file that would kill this process

@@ -36,6 +36,7 @@ def test_heads_are_convex_and_get_coarse_logits_with_auxiliary_heads(tmp_path: P
     assert r.convexity_decides
 
 
+@pytest.mark.slow
 def test_pavement_gets_long_skips_for_its_cracks(tmp_path: Path) -> None:
     names = ("background", "crack", "pothole", "sealed crack", "patch", "alligator crack", "cover", "joint")
     _, r = scanned("paveseg_pavement/masks", tmp_path, classes=names)
@@ -44,6 +45,7 @@ def test_pavement_gets_long_skips_for_its_cracks(tmp_path: Path) -> None:
     assert r.binding_class == "crack"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("masks", "read", "stride"),
     [
@@ -60,6 +62,7 @@ def test_logit_strides_of_the_sets_behind_the_tolerance(
     assert r.network.decoder.logit_stride == stride
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "masks", "pairs"),
     [("hc18_fetal_head", "masks", 80), ("dsb2018_nuclei", "masks_index", 100), ("paveseg_pavement", "masks", 60)],
@@ -70,6 +73,7 @@ def test_exports_pair_every_image(tmp_path: Path, name: str, masks: str, pairs: 
     assert result.pairs == pairs and not result.issues
 
 
+@pytest.mark.slow
 def test_one_file_per_object_is_one_mask_per_folder(tmp_path: Path) -> None:
     masks = DATASETS / "dsb2018_nuclei/masks"
     profile = scan_masks(masks, ScanOptions(survival_sample=10), tmp_path / "profile")

@@ -212,6 +212,7 @@ def test_choices_are_the_recommended_one_and_those_that_differ() -> None:
         assert choice.difference == 0 or abs(choice.difference) >= r.thresholds.tie_points
 
 
+@pytest.mark.slow
 def test_a_network_equal_to_the_recommended_one_is_no_other_choice() -> None:
     profile = two_classes()
     r = recommended(profile)

@@ -64,6 +64,7 @@ def folder_of(root: Path, spec: ModelSpec, masks: list[np.ndarray] | None = None
 STEM_2 = NETWORKS["stem of stride 2"]
 
 
+@pytest.mark.slow
 def test_a_whole_verification_passes_and_fits_its_width(tmp_path: Path) -> None:
     spec = spec_of(STEM_2, rationale=(rule_r1("survival_linear(4)", 0.89),))
     folder = folder_of(tmp_path, spec, discs(6, 30))
@@ -77,6 +78,7 @@ def test_a_whole_verification_passes_and_fits_its_width(tmp_path: Path) -> None:
     assert not list(folder.rglob("__pycache__"))
 
 
+@pytest.mark.slow
 def test_machines_get_one_object_and_an_exit_code(tmp_path: Path) -> None:
     spec = spec_of(STEM_2)
     folder = folder_of(tmp_path, spec.model_copy(update={"derived": spec.derived.model_copy(update={"macs": 7})}))
@@ -92,6 +94,7 @@ def test_machines_get_one_object_and_an_exit_code(tmp_path: Path) -> None:
     assert code == 3 and out.splitlines()[-1] == "2 checks of 15 failed: counts, on paper"
 
 
+@pytest.mark.slow
 def test_bad_folders_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"nowhere: no spec\.yaml, so there is nothing to check; expected"):
         verify_model(tmp_path / "nowhere")
@@ -120,6 +123,7 @@ def test_a_script_that_dies_is_a_failed_check(tmp_path: Path) -> None:
         verify_model(folder, quick=True)
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_users_own_network_is_told_with_its_place(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, spec_of(STEM_2))
     network = folder / "nn/network.py"
@@ -130,6 +134,7 @@ def test_a_mistake_in_the_users_own_network_is_told_with_its_place(tmp_path: Pat
     assert f'nn/network.py", line {lines + 1})' in err and "was never closed" in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_spec_of_another_network_family_is_checked_by_its_own_code(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, spec_of(STEM_2))
     spec = yaml.safe_load((folder / "spec.yaml").read_text())
@@ -143,6 +148,7 @@ def test_a_spec_of_another_network_family_is_checked_by_its_own_code(tmp_path: P
     assert result.checks[-1].status == "skipped" and "mine" in result.checks[-1].message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statistic", "threshold", "status", "message"),
     [
@@ -182,6 +188,7 @@ def test_what_an_export_says() -> None:
     assert to_dict(failing)["passed"] is False
 
 
+@pytest.mark.slow
 def test_exports_are_checked_unless_told_otherwise(tmp_path: Path) -> None:
     write_set(tmp_path / "masks", discs(12, 14, per_image=9))
     code, out, err = run("export", "masks", "-o", "net", cwd=tmp_path)

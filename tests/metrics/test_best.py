@@ -147,6 +147,7 @@ def test_discs_reach_what_a_study_with_pytorch_found() -> None:
     assert (ious.mean(axis=0) > (0.985, 0.93, 0.69)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "labels",
     [

@@ -216,6 +216,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_a_metric_in_one_file_shows_everywhere(tmp_path: Path) -> None:
     """Column, histogram, quantiles, profile.json and back, docs and explain; undefined values are not counted."""
     extra, masks = tmp_path / "extra", tmp_path / "masks"

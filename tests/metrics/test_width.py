@@ -281,6 +281,7 @@ def test_only_wanted_masks_are_measured() -> None:
     assert ((result.object_sum > 0) == (objects.of_map == 1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_large_shapes_have_the_width_of_the_definition(seed: int) -> None:
     """Blobs of two classes, many of them wider than any disc, with a few ignored pixels."""

@@ -50,6 +50,7 @@ def published(name: str, folder: Path) -> Any:
 # Features ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_features_are_those_of_the_spec(name: str) -> None:
     for stride in STRIDES[name]:

@@ -41,6 +41,7 @@ def trained(name: str, **knobs: Any) -> tuple[SegmentationNetwork, dict[str, Any
     return network, spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DESIGNS)
 def test_files_give_the_logits_of_the_network_at_every_size(name: str, tmp_path: Path) -> None:
     network, spec = trained(name)
@@ -61,6 +62,7 @@ def test_files_give_the_logits_of_the_network_at_every_size(name: str, tmp_path:
     assert not stored & {"auxiliary_heads", "deep_supervision"}
 
 
+@pytest.mark.slow
 def test_the_script_writes_what_users_of_a_file_must_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network, spec = trained("stem of stride 2", channels=1)
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
@@ -83,6 +85,7 @@ def test_the_script_writes_what_users_of_a_file_must_know(tmp_path: Path, capsys
     assert json.loads(files["metadata.json"]) == beside
 
 
+@pytest.mark.slow
 def test_where_sizes_can_not_vary_the_file_takes_one_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +101,7 @@ def test_where_sizes_can_not_vary_the_file_takes_one_and_says_so(
     assert torch.export.load(tmp_path / "a.pt2").module()(torch.randn(1, 3, 40, 50)).shape == (1, 3, 40, 50)
 
 
+@pytest.mark.slow
 def test_a_file_with_other_logits_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, spec = trained("plain")
     monkeypatch.setattr(deployment, "TOLERANCE", -1.0)

@@ -51,6 +51,7 @@ def assert_near(a: Path, b: Path) -> None:
             assert float(one["miou"]) == pytest.approx(float(other["miou"]), abs=2e-3)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Crops of 64 px of images of 48 x 40 px that are scaled: of each crop another part is to ignore."""
     training_folder(tmp_path, GROUP_NORM, crop=(64, 64), scale=(0.7, 1.5), **TRAINING)
@@ -73,6 +74,7 @@ def test_two_processes_train_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert_near(one, resumed)
 
 
+@pytest.mark.slow
 def test_evaluations_are_shared_and_batch_norm_is_explained(tmp_path: Path) -> None:
     training_folder(tmp_path, "skips, deep supervision", batch=2)
     options = ("--steps", "1", "--eval-every", "1")
@@ -83,6 +85,7 @@ def test_evaluations_are_shared_and_batch_norm_is_explained(tmp_path: Path) -> N
     assert pixels[:2] == [str(3 * 48 * 40 - 3 * 256 - 3 * 200), str(3 * 256)]
 
 
+@pytest.mark.slow
 def test_an_error_of_a_loader_process_is_one_line_and_ends_all(tmp_path: Path) -> None:
     training_folder(tmp_path, GROUP_NORM, **TRAINING)
     spoil_crop(tmp_path, 40)
@@ -104,6 +107,7 @@ if os.environ["RANK"] == "1":
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_alone_takes_the_others_along(tmp_path: Path) -> None:
     training_folder(tmp_path, GROUP_NORM, **TRAINING)
     (tmp_path / "train.py").write_text(FULL + (tmp_path / "train.py").read_text())

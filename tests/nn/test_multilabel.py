@@ -97,6 +97,7 @@ def test_both_classes_are_learnt_where_they_overlap(network: SegmentationNetwork
     assert network.training  # as it was
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["weighted-ce", "focal", "ohem", "tversky", "ce+cldice"])
 def test_every_term_trains(pairs: list[Pair], loss: str) -> None:
     _, losses = trained(pairs, spec(loss).to_dict(), steps=12)

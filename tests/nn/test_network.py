@@ -137,6 +137,7 @@ def test_padding_is_replication_not_zeros() -> None:
     torch.testing.assert_close(model(image), model(padded)[..., :33, :33])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["skips, deep supervision", "dilated to 8 with context"])
 def test_one_batch_can_be_learned_by_heart(name: str) -> None:
     spec = model_spec(NETWORKS[name], classes=2, warmup_steps=5).to_dict()

@@ -91,6 +91,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, fatal: int) -> None:
     monkeypatch.setattr(Optimisation, "step", step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("often", [False, True], ids=["saved when evaluated", "saved every step"])
 def test_killed_at_a_random_step(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: bool) -> None:
     training_folder(tmp_path, "skips, deep supervision", **TRAINING)
@@ -146,6 +147,7 @@ def wait_for_row(process: Any, out: Path, step: int) -> None:
     raise AssertionError(process.communicate()[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_a_process_that_is_killed(whole: Path, tmp_path: Path) -> None:
     training_folder(tmp_path, "skips, deep supervision", **TRAINING)
@@ -166,6 +168,7 @@ def test_a_process_that_is_killed(whole: Path, tmp_path: Path) -> None:
     assert_same_results(out, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals for one process")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_after_its_step(

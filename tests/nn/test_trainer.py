@@ -68,6 +68,7 @@ def test_averaged_weights_are_scored_and_kept(tmp_path: Path) -> None:
     assert torch.equal(load(tmp_path, "runs/last/last.pt").state_dict()[name], state["averaged"][name])
 
 
+@pytest.mark.slow
 def test_training_stops_where_nothing_gets_better(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training_folder(tmp_path, GROUP_NORM, steps=20, patience=2, learning_rate=1e-12)
     assert train(tmp_path, "--eval-every", "1") == 0
@@ -88,6 +89,7 @@ def _choices_undone() -> Iterator[None]:
     os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_choices_undone")
 @pytest.mark.parametrize("options", [(), ("--deterministic",)])
 def test_two_runs_are_equal(tmp_path: Path, options: tuple[str, ...]) -> None:
@@ -114,6 +116,7 @@ def test_an_operation_that_is_not_deterministic_is_named(
     assert "adaptive_avg_pool2d_backward_cuda has no deterministic implementation on this device" in error()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "full", [torch.cuda.OutOfMemoryError("CUDA out of memory"), RuntimeError(FULL_CPU), MemoryError()]
 )
@@ -153,6 +156,7 @@ def test_other_errors_of_torch_are_not_hidden(tmp_path: Path, monkeypatch: pytes
         train(tmp_path)
 
 
+@pytest.mark.slow
 def test_errors_of_loader_processes_are_one_line(tmp_path: Path, error: Any) -> None:
     training_folder(tmp_path, steps=20)
     spoil_crop(tmp_path, 30)
@@ -161,6 +165,7 @@ def test_errors_of_loader_processes_are_one_line(tmp_path: Path, error: Any) -> 
     assert len(rows(tmp_path / "runs/last")) >= TIMED_STEPS  # it was not found while steps were timed
 
 
+@pytest.mark.slow
 def test_an_image_that_goes_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
     training_folder(tmp_path, steps=20)
     spoil_crop(tmp_path, 30)
@@ -202,6 +207,7 @@ def test_a_loss_that_diverges(tmp_path: Path, error: Any) -> None:
     assert "the loss became NaN at step" in error("--lr", "1e30")
 
 
+@pytest.mark.slow
 def test_half_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training_folder(tmp_path, GROUP_NORM)
     losses = {}
@@ -213,6 +219,7 @@ def test_half_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_compiled_network_keeps_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compile_, compiled = torch.compile, []
 

@@ -61,6 +61,7 @@ def test_every_design_passes_the_quick_part(name: str, tmp_path: Path) -> None:
     assert all(c.status == "passed" for c in found[2:5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "origin"), [(True, "crops of 64 x 64 px from dataset.csv"), (False, "synthetic images")]
 )
@@ -69,6 +70,7 @@ def test_one_batch_is_learned(data: bool, origin: str, tmp_path: Path) -> None:
     assert f"4 {origin}" in slow_checks.one_batch_is_learned(made)
 
 
+@pytest.mark.slow
 def test_multi_label_batches_are_learned(tmp_path: Path) -> None:
     made = subject(tmp_path, "stem of stride 2", quick=False, classes=2)
     made.spec |= {"task": "multi-label", "background": None}
@@ -77,6 +79,7 @@ def test_multi_label_batches_are_learned(tmp_path: Path) -> None:
     assert failed(list(verify(replace(made, quick=True)))) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dilated to 8 with context", ALL_HEADS])
 def test_a_design_passes_the_slow_part(name: str, tmp_path: Path) -> None:
     made = subject(tmp_path, name, quick=False)
@@ -87,6 +90,7 @@ def test_a_design_passes_the_slow_part(name: str, tmp_path: Path) -> None:
     assert made.figures["receptive_field"] == made.spec["derived"]["receptive_field"]
 
 
+@pytest.mark.slow
 def test_onnx_is_checked_where_its_packages_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subject(tmp_path, "stem of stride 2", quick=False)
     monkeypatch.setattr(slow_checks, "missing_packages", lambda: ["onnxscript"])
@@ -169,6 +173,7 @@ def test_knobs_that_do_not_fit_fail_the_first_check_and_leave_out_the_others(tmp
     assert {c.message for c in found[2:8]} == {"there is no network"}
 
 
+@pytest.mark.slow
 def test_data_that_do_not_fit(tmp_path: Path) -> None:
     made = subject(tmp_path, data=True)
     assert checks.data_fits(made).startswith("5 pairs to train, 3 held out")
@@ -181,6 +186,7 @@ def test_data_that_do_not_fit(tmp_path: Path) -> None:
     assert found.keys() == {"data"} and "mask0.png holds class id 3" in found["data"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_spec(tmp_path: Path) -> None:
     made = subject(tmp_path)
     (tmp_path / "runs/last").mkdir(parents=True)
@@ -208,6 +214,7 @@ def test_a_batch_that_memory_can_not_hold_is_left_out(tmp_path: Path) -> None:
         slow_checks.planned_step_runs(made)
 
 
+@pytest.mark.slow
 def test_the_script_speaks_json_and_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     subject(tmp_path)
     assert main(["--quick", "--json", "--device", "cpu"], tmp_path) == 0

@@ -167,6 +167,7 @@ def test_a_decision_is_found_by_code_name_and_part(two_classes: Profile) -> None
     assert r.decision("R99") is None and r.decision_on("training.seed") is None
 
 
+@pytest.mark.slow
 def test_what_was_not_looked_at_is_said(two_classes: Profile) -> None:
     sentences = unseen(two_classes)
     assert sentences == recommend_design(two_classes).unseen

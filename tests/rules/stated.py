@@ -36,7 +36,7 @@ class Stated:
     def recall(self, stride: int) -> float:
         return 1.0 if stride == 1 else self.recalls[stride]
 
-    def length(self, name: str, q: float) -> float:
+    def quantile(self, name: str, q: float) -> float:
         return dict(zip((0.5, 0.75, 0.9), self.extents, strict=True))[q] if name == "feret" else self.width(q)
 
     def width(self, q: float) -> float:

@@ -26,6 +26,7 @@ def test_equal_files_end_alike(tmp_path: Path) -> None:
     assert fuzz(66, tmp_path, seed=1).digest == fuzz(66, tmp_path, seed=1).digest
 
 
+@pytest.mark.slow
 def test_the_undamaged_files_are_read(tmp_path: Path) -> None:
     """Each by one of the encodings at least: else the changed ones would test little."""
     for suffix, files in seeds().items():

@@ -53,6 +53,7 @@ def test_runs_of_labels(labels: np.ndarray) -> None:
     assert (runs.size, runs.path, runs.digest, runs.instance) == (labels.shape, "a.png", "digest", None)
 
 
+@pytest.mark.slow
 @given(st.data(), SHAPES)
 @settings(deadline=None)  # a kernel is compiled first
 def test_runs_of_labels_and_objects(data: st.DataObject, shape: tuple[int, int]) -> None:

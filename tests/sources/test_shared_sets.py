@@ -21,6 +21,7 @@ def truth(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "suffix", "classes"),
     [
@@ -39,6 +40,7 @@ def test_derived_index_masks(shared: Shared, name: str, kind: str, suffix: str, 
         assert not issues
 
 
+@pytest.mark.slow
 def test_dubai_is_read_by_colour(shared: Shared) -> None:
     root = shared("dubai_aerial")
     folder, encoding = look(root / "masks")
@@ -65,6 +67,7 @@ def test_instance_masks(shared: Shared, name: str) -> None:
         assert (found.instances == truth(folder.root / path)).all()
 
 
+@pytest.mark.slow
 def test_dsb_objects_are_merged_into_one_mask_per_folder(shared: Shared) -> None:
     root = shared("dsb2018_nuclei")
     folder, encoding = look(root / "masks")
@@ -88,6 +91,7 @@ FACADES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "documents", "masks", "objects", "names", "least"),
     [

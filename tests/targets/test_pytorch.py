@@ -179,6 +179,7 @@ def train(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_emitted_folder_trains(folder: Path) -> None:
     result = train(folder, "--steps", "4", "--eval-every", "2", "--lr", "0.01", "--workers", "2")
     assert result.returncode == 0, result.stderr
@@ -198,6 +199,7 @@ def test_the_emitted_folder_trains(folder: Path) -> None:
     assert "class 2" not in after
 
 
+@pytest.mark.slow
 def test_the_checkpoint_predicts_as_the_readme_says(folder: Path) -> None:
     if not (folder / "runs/trial/best.pt").exists():
         assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
@@ -221,6 +223,7 @@ def predict(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_images_are_predicted_with_an_overlay(folder: Path, tmp_path: Path) -> None:
     import cv2
     import numpy as np
@@ -247,6 +250,7 @@ def test_images_are_predicted_with_an_overlay(folder: Path, tmp_path: Path) -> N
     assert "2 class maps" in result.stdout and not list((tmp_path / "two").rglob("*_overlay.png"))
 
 
+@pytest.mark.slow
 def test_no_image_overwrites_the_results_of_another(folder: Path, tmp_path: Path) -> None:
     if not (folder / "runs/trial/best.pt").exists():
         assert train(folder, "--steps", "1", "--out", "runs/trial").returncode == 0
@@ -266,6 +270,7 @@ def test_no_image_overwrites_the_results_of_another(folder: Path, tmp_path: Path
     assert result.returncode == 0 and (tmp_path / "maps/b_overlay.png").exists()
 
 
+@pytest.mark.slow
 def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> None:
     write(find_target("pytorch").emit(spec()), tmp_path)
     image = str(folder / "image 0.png")
@@ -282,6 +287,7 @@ def test_mistakes_in_predicting_are_one_line(folder: Path, tmp_path: Path) -> No
         assert said in result.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_seed_are_equal(folder: Path) -> None:
     logs = []
     for name in ("a", "b"):
@@ -291,6 +297,7 @@ def test_two_runs_with_one_seed_are_equal(folder: Path) -> None:
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     import cv2
     import numpy as np
@@ -321,6 +328,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     assert "model has an unknown field 'nrom'; meant 'norm'?" in error()
 
 
+@pytest.mark.slow
 def test_without_held_out_pairs_the_run_says_so(folder: Path, tmp_path: Path) -> None:
     write(find_target("pytorch").emit(spec()), tmp_path)
     write_table(tmp_path, [[str(folder / "image 0.png"), str(folder / "mask 0.png"), "train", ""]])
@@ -330,6 +338,7 @@ def test_without_held_out_pairs_the_run_says_so(folder: Path, tmp_path: Path) ->
     assert sorted(p.name for p in (tmp_path / "runs/last").iterdir()) == ["last.pt", "log.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
 def test_an_interrupted_run_keeps_its_weights(folder: Path) -> None:
     command = [sys.executable, "train.py", "--steps", "100000", "--out", "runs/stopped", "--threads", "1"]
