@@ -159,6 +159,7 @@ def test_the_ground_of_sources_knows_no_room() -> None:
             assert {sub_room(other) for other in all_edges()[path]} <= GROUND | SOURCES_GROUND, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_rooms_know_only_their_neighbours(path: Path) -> None:
     here = room(path)
@@ -166,6 +167,7 @@ def test_rooms_know_only_their_neighbours(path: Path) -> None:
     assert known <= MAY_KNOW.get(here, set()) | GROUND | {here}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_outside_libraries_stay_in_their_rooms(path: Path) -> None:
     here = room(path)

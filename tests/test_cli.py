@@ -53,6 +53,7 @@ def test_without_colour_nothing_but_text_is_printed(kept: Path) -> None:
     assert "\x1b" not in plain and "\x1b[" in coloured
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_a_report_too(kept: Path) -> None:
     code, out, err = run("report", "masks", cwd=kept, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
     assert code == 0 and "Train this" in out and "Traceback" not in err
@@ -114,6 +115,7 @@ def test_explain_prints_the_page(name: str | None, expected: str) -> None:
     assert code == 0 and expected in out
 
 
+@pytest.mark.slow
 def test_a_profile_is_not_read_with_other_options(kept: Path) -> None:
     code, out, err = run("export", "--no-verify", "masks.shapeprof", "-o", "net2", "--train-size", "64", cwd=kept)
     assert (code, out) == (2, "") and "--train-size" in err and "mask folder" in err

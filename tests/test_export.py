@@ -60,6 +60,7 @@ def test_masks_that_are_plain_index_png_stay_where_they_are(tmp_path: Path) -> N
     assert all(Path(row["mask"]).parent == tmp_path / "masks" for row in table(result))
 
 
+@pytest.mark.slow
 def test_other_masks_are_rewritten_as_index_png(tmp_path: Path) -> None:
     masks = discs(20, 14, per_image=9)
     for mask in masks:
@@ -74,6 +75,7 @@ def test_other_masks_are_rewritten_as_index_png(tmp_path: Path) -> None:
         assert written.dtype == np.uint8
 
 
+@pytest.mark.slow
 def test_the_split_is_seeded_covers_a_fifth_and_repeats(tmp_path: Path) -> None:
     masks = discs(20, 14, per_image=9)
     first, second = exported(tmp_path / "a", masks), exported(tmp_path / "b", masks)

@@ -66,6 +66,7 @@ def test_dsb_in_its_authors_encoding_is_what_the_derived_masks_are(tmp_path: Pat
     assert (own.ledger.files, own.ledger.read) == (100, 100)
 
 
+@pytest.mark.slow
 def test_objects_in_files_of_their_own(tmp_path: Path) -> None:
     masks = discs(12, 20, per_image=9)
     profile = scan_masks(as_objects(tmp_path, masks) / "masks", ONE)

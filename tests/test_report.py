@@ -186,6 +186,7 @@ def test_paths_of_findings_are_named_and_counted() -> None:
     assert "empty-file: the file" in everything and "in m/0.png, m/1.png, m/2.png, m/3.png" in everything
 
 
+@pytest.mark.slow
 def test_it_says_when_convexity_decides_nothing() -> None:
     assert "it decides nothing here: width decides" in shown(profile_of(strips(30, 3)), 200)
     assert "decides the auxiliary heads" in shown(profile_of(crosses(60, 60)), 200)
@@ -207,6 +208,7 @@ def test_survival_at_best_has_a_column_where_it_was_computed() -> None:
     assert "at best" in shown(replace(profile, totals=merge_tallies(tallies + unmeasured)))
 
 
+@pytest.mark.slow
 def test_a_metric_declared_for_the_report_has_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
     declared = tuple(replace(m, in_report=m.name == "convexity_filled") for m in all_metrics())
     monkeypatch.setattr("shapeprof.report.summary.all_metrics", lambda: declared)

@@ -54,6 +54,7 @@ def test_a_scan_of_what_was_scanned_measures_nothing(masks: Path, tmp_path: Path
     assert outputs(tmp_path / "out") == before
 
 
+@pytest.mark.slow
 def test_only_added_files_are_measured(masks: Path, tmp_path: Path) -> None:
     scan_masks(masks, ONE, tmp_path / "out")
     for at, name in ((3, "aaa.png"), (40, "020-more.png"), (50, "zzz.png")):
@@ -272,6 +273,7 @@ def test_a_full_disk_is_a_clear_error(masks: Path, tmp_path: Path, monkeypatch: 
         measure_and_keep(_shards(masks, store=tmp_path)[0])
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_objects_is_one_too(
     masks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

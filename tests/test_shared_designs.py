@@ -28,6 +28,7 @@ def scanned(masks: str, out: Path, **read: object) -> tuple[Profile, Recommendat
     return profile, recommend_design(profile)
 
 
+@pytest.mark.slow
 def test_heads_are_convex_and_get_coarse_logits_with_auxiliary_heads(tmp_path: Path) -> None:
     profile, r = scanned("hc18_fetal_head/masks", tmp_path)
     assert profile.classes()[0].convexity(0.5) > 0.99

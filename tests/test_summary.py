@@ -76,6 +76,7 @@ def test_every_name_of_a_kind_design_and_loss_is_known() -> None:
     assert set(get_args(TrainingSpec.model_fields["loss"].annotation)) <= set(LOSSES)
 
 
+@pytest.mark.slow
 def test_the_facts_are_those_of_the_recommendation() -> None:
     profile = replace(two_classes(), arguments={"train_size": 512})
     r = recommend_design(profile)
@@ -107,6 +108,7 @@ SETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SETS)
 def test_at_most_five_sentences_of_at_most_two_numbers(case: str) -> None:
     why = summary_of(SETS[case]()).why
@@ -117,6 +119,7 @@ def test_at_most_five_sentences_of_at_most_two_numbers(case: str) -> None:
         assert "(" not in reason.text and reason.text.endswith(".") and len(reason.text) <= 160
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["thin", "convex", "concave", "two", "many"])
 def test_why_begins_with_the_output_and_has_only_what_changed(case: str) -> None:
     profile = SETS[case]()
@@ -201,6 +204,7 @@ def recommended(profile: Profile) -> Recommendation:
     return recommend_design(profile)
 
 
+@pytest.mark.slow
 def test_choices_are_the_recommended_one_and_those_that_differ() -> None:
     profile = two_classes()
     r = recommended(profile)
@@ -225,6 +229,7 @@ def test_a_network_equal_to_the_recommended_one_is_no_other_choice() -> None:
 # The rest ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_commands_can_be_pasted() -> None:
     place = Place("my masks", Path("out"), "my images", ("--memory", "4"))
     assert summary_of(two_classes(), place).next == (
@@ -235,6 +240,7 @@ def test_commands_can_be_pasted() -> None:
     assert " --images IMAGES " in summary_of(two_classes()).next[0]
 
 
+@pytest.mark.slow
 def test_records_have_what_one_needs_to_doubt_them() -> None:
     profile = two_classes()
     details = summary_of(profile).decisions
@@ -247,6 +253,7 @@ def test_records_have_what_one_needs_to_doubt_them() -> None:
     assert any(d.record == "" for d in details)
 
 
+@pytest.mark.slow
 def test_the_wiring_of_the_network_is_said_in_the_details() -> None:
     text = summary_of(two_classes()).connections
     assert text.startswith("Long skips carry detail from 1/2, 1/4 and 1/8; no auxiliary heads; deep supervision at 1/4")

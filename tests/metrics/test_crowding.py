@@ -195,6 +195,7 @@ def test_moving_a_mask_changes_nothing(discs: list[tuple[int, int, int]]) -> Non
 NUCLEI = Path(__file__).resolve().parents[3] / "shared/datasets/dsb2018_nuclei"
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.skipif(not NUCLEI.is_dir(), reason="the real data sets are not here")
 def test_precision_and_recall_on_nuclei() -> None:

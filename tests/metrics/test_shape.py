@@ -221,6 +221,7 @@ def lattice_points_in_half_planes(mask: Mask) -> int:
 small_masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=5)).filter(np.any)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(small_masks)
 def test_hull_area_is_the_number_of_lattice_points_in_triangles(mask: Mask) -> None:

@@ -302,6 +302,7 @@ def placed(mask: Mask, at: int) -> Mask:
 OBLIQUE = (11, 30, 53, 77, 118, 160)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [4, 8, 16])
 @pytest.mark.parametrize(
     ("ratio", "documented", "low", "high"),

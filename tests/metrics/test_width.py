@@ -240,6 +240,7 @@ def test_the_column_is_the_mean_over_the_object(labels: NDArray[np.uint8]) -> No
         np.testing.assert_array_equal(sums.width_pixels, bins)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(label_images(max_side=60))
 def test_pixels_near_a_boundary(labels: NDArray[np.uint8]) -> None:

@@ -57,6 +57,7 @@ def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert set(torch.load(out / "best.pt", weights_only=True)) == {"state_dict", "spec_digest", "step", "miou"}
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_scored_and_kept(tmp_path: Path) -> None:
     training_folder(tmp_path, "skips, deep supervision", ema=0.9)
     assert train(tmp_path) == 0
@@ -179,6 +180,7 @@ def test_an_image_that_goes_while_training(tmp_path: Path, monkeypatch: pytest.M
     assert error("--workers", "1").endswith("bad.png can't be read: No such file or directory\n")
 
 
+@pytest.mark.slow
 def test_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any) -> None:
     training_folder(tmp_path)
     assert train(tmp_path, "--steps", "2") == 0

@@ -53,6 +53,7 @@ def failed(found: list[Check]) -> dict[str, str]:
     return {check.name: check.message for check in found if check.status == "failed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_design_passes_the_quick_part(name: str, tmp_path: Path) -> None:
     found = list(verify(subject(tmp_path, name)))
@@ -102,6 +103,7 @@ def test_onnx_is_checked_where_its_packages_are(tmp_path: Path, monkeypatch: pyt
     assert "at another size and batch" in slow_checks.onnx_agrees(made)
 
 
+@pytest.mark.slow
 def test_one_crash_fails_one_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subject(tmp_path)
     forward = SegmentationNetwork.forward
@@ -198,6 +200,7 @@ def test_a_checkpoint_of_another_spec(tmp_path: Path) -> None:
     assert found.keys() == {"checkpoints"} and "trained with another spec.yaml" in found["checkpoints"]
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = subject(tmp_path, "plain", learning_rate=1e-9)
     monkeypatch.setattr(slow_checks, "LEARNED_STEPS", 10)

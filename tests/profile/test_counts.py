@@ -96,6 +96,7 @@ def test_the_layout_covers_the_vector_once() -> None:
     assert new_tally().dtype == np.int64
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(6)), st.integers(1, 5))
 def test_the_sum_does_not_depend_on_order_or_grouping(order: list[int], cut: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from tests.shapes import disc
 from .test_counts import measured_set
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(6)), st.integers(1, 5))
 def test_extremes_do_not_depend_on_order_or_grouping(order: list[int], cut: int) -> None:

@@ -147,6 +147,7 @@ def test_the_cost_is_that_of_the_network(two_classes: Profile) -> None:
     assert r.seconds.cpu > 50 * r.seconds.gpu
 
 
+@pytest.mark.slow
 def test_memory_is_a_threshold_and_an_argument(two_classes: Profile) -> None:
     by_argument = recommend_design(two_classes, memory_gb=0.3)
     by_threshold = recommend_design(two_classes, replace(T, memory_gb=0.3))

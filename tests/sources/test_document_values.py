@@ -48,6 +48,7 @@ def test_text_that_is_no_unicode_can_be_written_all_the_same() -> None:
     assert text_of("a\ud800b") == "a?b"
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_no_value_breaks_text_numbers_and_names(value: Any) -> None:
     text_of(value).encode()

@@ -22,6 +22,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, capfd: pytest.Capture
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_equal_files_end_alike(tmp_path: Path) -> None:
     assert fuzz(66, tmp_path, seed=1).digest == fuzz(66, tmp_path, seed=1).digest
 

@@ -325,6 +325,7 @@ def test_the_limit_of_pixels(tmp_path: Path) -> None:
     assert (labels(tmp_path, "masks/a.tif", raised) == blocks(0, 1, size=64)).all()
 
 
+@pytest.mark.slow
 def test_a_mask_beyond_the_default_limit(tmp_path: Path) -> None:
     """24,000 x 24,000 pixels of 1 bit, 577 million, in a file of 70 KB: read as runs when it is asked for."""
     side = 24_000

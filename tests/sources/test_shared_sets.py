@@ -57,6 +57,7 @@ def test_dubai_is_read_by_colour(shared: Shared) -> None:
     assert met[255] == {255, encoding.classes.background}  # stray black, and "Unlabeled"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dsb2018_nuclei", "building_facades_coco", "publaynet_sample_coco"])
 def test_instance_masks(shared: Shared, name: str) -> None:
     folder, encoding = look(shared(name) / "masks_instance")
@@ -142,6 +143,7 @@ def test_photographs_are_refused(shared: Shared) -> None:
         detect(MaskFolder(folder.root, folder.files[:8]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "masks", "count", "splits"),
     [
