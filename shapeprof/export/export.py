@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ from shapeprof.targets.target import EmittedFile, Target, find_target
 from shapeprof.version import __version__
 from shapeprof.writing import write
 
-from .dataset import image_statistics, match, table_of, write_dataset
+from .dataset import Dataset, image_statistics, match, table_of, write_dataset
 
 MULTI_LABEL_CLASSES = 15  # at most, of the bit fields that nn/data.py reads
 KEPT = "before"  # folder for files of an earlier export, which users may have changed
@@ -106,18 +106,15 @@ def export_model(
     files, replaced = _emitted(out, chosen.emit(spec))
     dataset = write_dataset(profile, matched, out, ids, progress, multi_label=multi_label)
     files += _written(out, (EmittedFile("dataset.csv", table_of(dataset)),))
+    issues = (*replaced, *matched.pairing.issues, *dataset.issues)
+    return _with_data(Export(out, spec, files, chosen, issues=issues), dataset)
+
+
+def _with_data(result: Export, dataset: Dataset) -> Export:
+    """``result`` with the counts of the pairs that were written."""
     splits = [row.split for row in dataset.rows]
-    return Export(
-        folder=out,
-        spec=spec,
-        files=files,
-        target=chosen,
-        pairs=len(splits),
-        train=splits.count("train"),
-        val=splits.count("val"),
-        rewritten_masks=dataset.rewritten,
-        issues=(*replaced, *matched.pairing.issues, *dataset.issues),
-    )
+    train, val = splits.count("train"), splits.count("val")
+    return replace(result, pairs=len(splits), train=train, val=val, rewritten_masks=dataset.rewritten)
 
 
 def next_lines(result: Export) -> tuple[str, ...]:
