@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from shapeprof.findings.find import find_all
 from shapeprof.findings.finding import SEVERITIES, Finding
+from shapeprof.findings.registry import all_findings
 from shapeprof.issues import Issue
 from shapeprof.profile.classes_block import number
 from shapeprof.profile.profile import Ledger, Profile
@@ -30,6 +31,8 @@ ISSUES = (
     Issue("error", "truncated-file", "the PNG stops after 12 bytes; copy it again", "z\udcff.png"),
     Issue("warning", "palettes-differ", "two palettes"),
 )
+
+CODES = {kind.code for kind in all_findings()}  # registers them all
 
 # Names may be added here, never renamed or removed.
 FROZEN = {
@@ -192,6 +195,7 @@ def test_a_set_without_objects_is_written_too() -> None:
 def test_findings_are_all_of_them_in_their_order() -> None:
     profile, recommendation, data = mixed()
     assert data["findings"] == findings_block(find_all(profile, recommendation))
+    assert {f["code"] for f in data["findings"]} <= CODES
     ranks = [SEVERITIES.index(f["severity"]) for f in data["findings"]]
     assert ranks == sorted(ranks)
     first = data["findings"][0]
