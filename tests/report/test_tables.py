@@ -117,6 +117,7 @@ def test_as_many_rows_as_classes_and_the_rest_is_counted(n: int, hidden: int, wo
     assert text[n + 1] == f"{words}9 found." and len(text) == n + 3
 
 
+@pytest.mark.slow
 @given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from([60, 80, 120]))
 def test_classes_of_any_name_keep_their_line_and_the_width(names: list[str], width: int) -> None:
     text = section(MASKS, width, classes=tuple(replace(ROW, name=name) for name in names), counts="1 found.")
