@@ -166,7 +166,6 @@ def test_every_issue_is_in_one_finding(issues: list[Issue]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="find_all reads the issues before all_findings() has registered any code")
 def test_the_first_findings_of_a_process_have_their_remedies_too() -> None:
     program = (
         "from dataclasses import replace\n"
