@@ -94,6 +94,8 @@ def _train(options: argparse.Namespace, folder: Path) -> tuple[Run, int]:
         except ValueError as error:
             raise InputError(f"{folder / 'spec.yaml'}: {error}") from None
     before = distributed.of_first(lambda: before)
+    if before and plan.device.type == "cpu":
+        _keep_threads(before["run"].get("threads"), options.threads)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 8 % faster on a CPU
     if distributed.size() > 1 and plan.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
@@ -113,6 +115,14 @@ def _train(options: argparse.Namespace, folder: Path) -> tuple[Run, int]:
         _prepare(plan.out, new=not before)
     run = Run(spec, plan, network, held_out, course, before)
     return run, run.train(crops)
+
+
+def _keep_threads(before: int | None, asked: int | None) -> None:
+    """Use as many CPU threads as the run that is resumed: another number rounds sums in another order."""
+    if before and not asked:
+        torch.set_num_threads(before)
+    elif before and before != asked:
+        say(f"note     the run had {before} threads: with {asked} it ends with other last digits")
 
 
 def _prepare(out: Path, *, new: bool) -> None:
@@ -290,6 +300,7 @@ class Run:
             "seconds": self._seconds(),
             "best": best,
             "stale": self.stale,
+            "threads": torch.get_num_threads(),
         }
 
     def _go_on(self, last: dict[str, Any]) -> None:

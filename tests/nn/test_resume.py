@@ -218,6 +218,21 @@ def test_a_finished_run_is_only_summed_up(whole: Path, tmp_path: Path, capsys: p
     assert_same_results(out, whole)
 
 
+def test_the_number_of_threads_is_kept(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    options = [each for each in OPTIONS if each not in ("--threads", "1")]
+    torch.set_num_threads(2)
+    try:
+        assert train.main([*options, "--out", str(out), "--resume"], whole.parent.parent) == 0
+        assert torch.get_num_threads() == 1 and "threads:" not in capsys.readouterr().out
+        again = [*options, "--threads", "2", "--out", str(out), "--resume"]
+        assert train.main(again, whole.parent.parent) == 0
+        assert "the run had 1 threads: with 2 it ends with other last digits" in capsys.readouterr().out
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_another_course_is_refused(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def error(root: Path, *options: str) -> str:
         assert train.main([*OPTIONS, "--out", str(whole), "--resume", *options], root) == 1
