@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def percent(share: float) -> str:
@@ -66,6 +66,19 @@ def listed(names: Sequence[str], most: int = 3, limit: int = 24) -> str:
     if len(shown) > most:
         shown = [*shown[:most], f"{len(shown) - most:,} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+
+
+def first_few(items: Iterable[str], limit: int = 3) -> str:
+    """The first ``limit`` items and how many more there are: ``a.png, b.png, c.png and 4 more``."""
+    names = list(items)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def either(words: Iterable[str]) -> str:
+    """Alternatives in a sentence: ``PNG, TIFF or BMP``."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def plural(n: int, noun: str) -> str:

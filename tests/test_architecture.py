@@ -46,7 +46,7 @@ GROUND = {
     *("version", "wording", "writing"),
 }
 # The ground inside of sources/: everyone's there. Its other files (find, pairing, detection, ...) may know every room.
-SOURCES_GROUND = {f"sources/{name}" for name in ("class_files", "encoding", "maskset", "wording")}
+SOURCES_GROUND = {f"sources/{name}" for name in ("class_files", "encoding", "maskset")}
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if "assets" not in p.parts)
 
 

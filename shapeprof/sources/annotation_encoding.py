@@ -9,6 +9,7 @@ from shapeprof.errors import NothingMeasurable, UnreadableMask, UsageError
 from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
 from shapeprof.sampling import SAMPLE, sample_order
+from shapeprof.wording import first_few
 
 from .annotations.format import find_format
 from .class_files import ClassNames, names_beside, read_class_file
@@ -16,7 +17,6 @@ from .encoding import Encoding, ReadOptions
 from .maskset import IGNORED_CATEGORY, AnnotationSet, AnnotationSource, Category, MaskFolder
 from .names.words import BACKGROUND
 from .reading.annotated import draw_mask
-from .wording import first_few
 
 IGNORED_NAME = "__ignore__"  # LabelMe's name for what belongs to no class
 

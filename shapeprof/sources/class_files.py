@@ -13,9 +13,9 @@ from typing import Any
 
 from shapeprof.errors import InputError
 from shapeprof.issues import Issue
+from shapeprof.wording import first_few
 
 from .maskset import MaskFolder
-from .wording import first_few
 
 NAME_FILES = (  # read for class names, in this order
     "_classes.csv",

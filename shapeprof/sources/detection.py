@@ -7,6 +7,7 @@ from dataclasses import replace
 from shapeprof.errors import NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sampling import COLOUR_SAMPLE, SAMPLE, sample_order
+from shapeprof.wording import first_few
 
 from .annotation_encoding import encoding_of
 from .encoding import Encoding, ReadOptions
@@ -22,7 +23,6 @@ from .values.grey import decide_grey
 from .values.polarity import invert, inverted_polarity
 from .values.roles import assign_roles, ignore_colour
 from .values.survey import Observation, survey
-from .wording import first_few
 
 MAX_TRIED = 1024  # files tried before a set of unreadable ones is given up
 

@@ -10,6 +10,7 @@ import numpy as np
 from shapeprof.errors import InputError, NothingMeasurable, UnreadableMask
 from shapeprof.issues import Issue
 from shapeprof.labelmap import LabelMap
+from shapeprof.wording import first_few
 
 from . import Encoding, MaskFolder, ReadOptions, detect, find_masks, read_mask, regrouped
 from .encoding import hex_colour
@@ -18,7 +19,6 @@ from .formats.format import format_of
 from .formats.stored_bytes import read_bytes
 from .layouts.objects import object_files
 from .values.survey import Observation, look_at
-from .wording import first_few
 
 SHOWN = 20  # files that are looked at one by one, unless all are asked for
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shapeprof.errors import InputError, NothingMeasurable, UsageError
 from shapeprof.issues import Issue
+from shapeprof.wording import first_few
 
 from .annotations.folders import annotated_file, annotated_folder
 from .annotations.format import annotation_titles
@@ -21,7 +22,6 @@ from .maskset import MaskFolder
 from .names.forms import one_form
 from .names.name import parsed
 from .names.words import is_mask_folder
-from .wording import first_few
 
 
 def find_masks(root: Path, options: ReadOptions | None = None) -> MaskFolder:

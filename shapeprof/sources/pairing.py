@@ -10,6 +10,7 @@ from pathlib import Path
 from shapeprof.errors import PairingError
 from shapeprof.grouping import group_of, group_regex
 from shapeprof.issues import Issue
+from shapeprof.wording import first_few
 
 from .listing.files import list_files, may_be_image
 from .maskset import MaskFolder
@@ -17,7 +18,6 @@ from .names.affixes import Affixes, Key, learn_affixes
 from .names.companions import WithoutWords
 from .names.name import parsed
 from .names.words import SPLITS
-from .wording import first_few
 
 
 @dataclass(frozen=True, slots=True)

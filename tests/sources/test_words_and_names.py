@@ -7,7 +7,7 @@ import pytest
 from shapeprof.sampling import sample_order
 from shapeprof.sources.names.name import Name, parsed
 from shapeprof.sources.names.words import NO_CLASSES, SPLITS, is_image_folder, is_mask_folder, is_mask_word
-from shapeprof.sources.wording import either, first_few
+from shapeprof.wording import either, first_few
 
 
 @pytest.mark.parametrize(

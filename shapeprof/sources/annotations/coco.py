@@ -7,7 +7,7 @@ from typing import Any
 
 from shapeprof.sources.class_files import ClassNames
 from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .format import AnnotationFormat, Content, register
 from .model import (

@@ -11,7 +11,7 @@ from shapeprof.issues import Issue
 from shapeprof.sources.class_files import NAME_FILES
 from shapeprof.sources.listing.files import may_be_raster_mask
 from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .documents import guesses, is_annotation_document, load, recognise, resolve
 from .format import AnnotationFormat, all_formats, find_format

@@ -14,7 +14,7 @@ from shapeprof.sources.listing.images_among_masks import without_images
 from shapeprof.sources.maskset import AnnotationSet, MaskFolder
 from shapeprof.sources.names.name import parsed
 from shapeprof.sources.names.words import is_image_folder, is_mask_folder, is_mask_word
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .documents import is_annotation_document
 from .find import find_annotations, looks_like_annotations, refusals

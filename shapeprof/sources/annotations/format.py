@@ -21,7 +21,7 @@ from xml.parsers import expat
 
 from shapeprof.sources.class_files import ClassNames
 from shapeprof.sources.maskset import AnnotationSet, AnnotationSource, Category
-from shapeprof.sources.wording import either
+from shapeprof.wording import either
 
 from .model import ClassList, Document, NotThisFormat, Record, Region, classes_by_name
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shapeprof.issues import Issue
 from shapeprof.sources.class_files import ClassNames
 from shapeprof.sources.maskset import AnnotationSet, Category
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shapeprof.sources.wording import either
+from shapeprof.wording import either
 
 if TYPE_CHECKING:
     from .raster import Raster

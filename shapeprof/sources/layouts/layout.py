@@ -9,7 +9,7 @@ from shapeprof.issues import Issue
 from shapeprof.labelmap import ClassTable
 from shapeprof.sources.encoding import Encoding, ReadOptions
 from shapeprof.sources.maskset import MaskFolder
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .class_names import Parts, parts_of, says_classes, without_part
 from .laid_out import LaidOut

@@ -13,7 +13,7 @@ from shapeprof.issues import Issue, Severity
 from shapeprof.sources.class_files import NAME_FILES
 from shapeprof.sources.formats.format import image_suffixes, titles
 from shapeprof.sources.names.name import parsed
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 _ANNOTATIONS = frozenset({".json", ".xml", ".txt", ".geojson"})
 _TABLES = frozenset({".csv", ".tsv", ".yaml", ".yml", ".md", ".toml", ".html", ".pdf"})

@@ -8,7 +8,7 @@ from shapeprof.issues import Issue
 from shapeprof.sources.names.companions import images_by_words
 from shapeprof.sources.names.name import parsed
 from shapeprof.sources.names.words import is_image_folder, is_mask_ending, is_mask_folder
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 _JPEG = frozenset({".jpg", ".jpeg"})
 _ENOUGH = 0.9  # chosen: the share of images that a suffix must explain before images are set aside

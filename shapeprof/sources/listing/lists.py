@@ -8,7 +8,7 @@ from pathlib import Path
 from shapeprof.errors import InputError, NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sources.maskset import MaskFolder
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 

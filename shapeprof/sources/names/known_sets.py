@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from shapeprof.errors import InputError
 from shapeprof.sources.maskset import MaskFolder
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 # cityscapesScripts, helpers/labels.py: names by id, and by train id.
 CITYSCAPES = (

@@ -16,7 +16,7 @@ from shapeprof.labelmap import LabelMap
 from shapeprof.sources.encoding import Encoding, plain
 from shapeprof.sources.formats.stored_bytes import read_bytes
 from shapeprof.sources.layouts.objects import object_files
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .files import label_map_of
 

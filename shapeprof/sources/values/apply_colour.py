@@ -13,7 +13,7 @@ from shapeprof.issues import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.formats.raster import Raster, pack
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .colour import SNAP_DISTANCE
 from .survey import observe

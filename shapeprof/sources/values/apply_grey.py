@@ -15,7 +15,7 @@ from shapeprof.issues import Issue
 from shapeprof.runmap import IGNORED
 from shapeprof.sources.encoding import ODD, Encoding, hex_colour
 from shapeprof.sources.formats.raster import Raster, equal_channels, pack
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .levels import between_levels
 from .survey import is_grey_ramp, observe

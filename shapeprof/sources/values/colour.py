@@ -9,7 +9,7 @@ from statistics import median
 from shapeprof.errors import NothingMeasurable
 from shapeprof.issues import Issue
 from shapeprof.sources.encoding import ReadOptions, hex_colour
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .draft import Draft
 from .grey import SOFT_LEAST, SOFT_TIMES

@@ -10,7 +10,7 @@ from shapeprof.sources.encoding import ReadOptions, hex_colour
 from shapeprof.sources.maskset import MaskFolder
 from shapeprof.sources.names.known_sets import known_names
 from shapeprof.sources.names.words import BACKGROUND, VOID
-from shapeprof.sources.wording import first_few
+from shapeprof.wording import first_few
 
 from .draft import Draft
 
