@@ -51,13 +51,13 @@ Masks = Annotated[
     str,
     typer.Argument(
         metavar="MASKS",
-        help="Folder of masks or annotations, searched recursively; a list of paths; a COCO file; or a URL.",
+        help="Folder of masks or annotations, searched recursively; a list of paths; one annotation file; or a URL.",
     ),
 ]
 Source = Annotated[
     str, typer.Argument(metavar="MASKS|PROFILE", help="Folder of masks, or the profile.json (or folder) of a scan.")
 ]
-EXPLAIN = "Show what each file is read as, and why; measure nothing."
+EXPLAIN = "Only show which files are read as masks, how, and why."
 Explain = Annotated[bool, typer.Option("--explain-input", help=EXPLAIN, rich_help_panel=FILES)]
 Details = Annotated[bool, typer.Option("--details", help="Also show every decision with its numbers, and every class.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else there.")]
@@ -189,7 +189,7 @@ def export(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="New or empty folder for the model.")],
     as_json: Json = False,
 ) -> None:
-    """Write the recommended model, its training script and data list: `python DIR/train.py` trains it."""
+    """Write the recommended network, ready to train with `python DIR/train.py`."""
     from .export.export import to_json
     from .report.verification import to_dict
 
@@ -213,7 +213,7 @@ def verify(
     quick: Annotated[bool, typer.Option("--quick", help="Only the checks that take seconds.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Prove that an exported network is what its spec says, that it learns, and that it can be deployed."""
+    """Check that an exported network is what its spec says, learns, and can be deployed."""
     from .export.verify import verify_model
     from .report.verification import render, to_json
 
@@ -233,7 +233,7 @@ def explain(
         str | None, typer.Argument(metavar="[RULE|METRIC|FINDING]", help="R1, convexity, lossy-ids, ...")
     ] = None,
 ) -> None:
-    """What a rule, a metric or the code of a finding means, why, and from where."""
+    """Show what a rule, a metric or a finding means, and why. Without a name: list all."""
     from .report.explain import names, pages
 
     if name is None:

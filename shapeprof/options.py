@@ -209,17 +209,19 @@ class DesignOptions:
 
     tolerance: float | None = option(
         None,
-        "Linear survival that may be lost (rule R1).",
+        "Share of a class's area that the output may lose.",
         panel=DESIGN,
         metavar="SHARE",
         min=0.0,
         max=0.9,
         measures=False,
     )
-    rules: Path | None = option(None, "TOML with thresholds of your own.", panel=DESIGN, metavar="FILE", measures=False)
+    rules: Path | None = option(
+        None, "TOML file with your own thresholds (see docs/rules.md).", panel=DESIGN, metavar="FILE", measures=False
+    )
     memory: float | None = option(
         None,
-        "GPU memory to plan crop and batch for.",
+        "GPU memory that training may take: sets crop and batch.",
         panel=DESIGN,
         metavar="GB",
         min=0.5,
@@ -239,9 +241,11 @@ class ImageOptions:
 class ExportOptions(ImageOptions):
     """What to export."""
 
-    masks: Path | None = option(None, "The masks, when a PROFILE was made elsewhere.", metavar="DIR", measures=False)
+    masks: Path | None = option(
+        None, "Folder of the masks, if it is not where the scan found it.", metavar="DIR", measures=False
+    )
     to: str = option("pytorch", "What to write.", metavar="TARGET", measures=False)
-    multi_label: bool = option(False, "Classes may overlap: keep all classes of a pixel.", measures=False)
+    multi_label: bool = option(False, "Let classes overlap: a pixel keeps all of its classes.", measures=False)
     reference: str | None = option(
         None, "A well-known design instead: unet, deeplabv3+, ...", metavar="NAME", measures=False
     )

@@ -29,7 +29,7 @@ class ScanOptions:
     # Which masks are in these two samples is part of the state of each mask (``scan._plan``).
     survival_sample: int = option(
         256,
-        "Masks for linear survival, local width and the bootstrap.",
+        "Masks on which to measure widths and what each output keeps.",
         panel=MEASURING,
         metavar="N",
         min=10,
@@ -38,7 +38,7 @@ class ScanOptions:
     )
     survival_best: int = option(
         0,
-        "Masks for survival at best too, 0.3 to 5 s each; 0: none.",
+        "Masks on which to also compute the best that an output can keep (0.3 to 5 s each).",
         panel=MEASURING,
         metavar="N",
         min=0,
@@ -46,17 +46,19 @@ class ScanOptions:
         recorded=True,
     )
     thickness: bool = option(
-        False, "Local width on every mask, not only on the sample.", panel=MEASURING, measures=True
+        False, "Measure widths on every mask, not only on the sample.", panel=MEASURING, measures=True
     )
     group: str | None = option(
         None,
-        "One capture group over mask paths: what belongs together (patient, video).",
+        "Masks whose paths match alike in its group (one patient, one video) stay together.",
         panel=MEASURING,
         metavar="REGEX",
         measures=False,
         recorded=True,
     )
-    strict: bool = option(False, "An unreadable mask is an error, not a finding.", panel=MEASURING, measures=False)
+    strict: bool = option(
+        False, "Fail where a mask can't be read, instead of leaving it out.", panel=MEASURING, measures=False
+    )
     workers: int = option(
         0, "Processes; 0: one per core.", panel=MEASURING, metavar="N", min=0, shown="one per core", measures=False
     )
