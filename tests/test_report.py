@@ -151,7 +151,8 @@ def test_the_answer_comes_first_and_the_commands_last() -> None:
     assert titles(text) == [
         "Train this", "Why", "Your masks", "How coarse may the output be?", "Other choices", "Before you train",
     ]  # fmt: skip
-    assert text.splitlines()[-3:] == [
+    assert text.splitlines()[-4:] == [
+        "Kept  masks.shapeprof: profile.json, objects.parquet (410 rows)",
         "Next  shapeprof export masks --images images -o my-net",
         "      python my-net/train.py",
         "More  shapeprof report masks --details",
@@ -187,6 +188,22 @@ def test_paths_of_findings_are_named_and_counted() -> None:
 
 
 @pytest.mark.slow
+def test_a_set_without_findings_says_so() -> None:
+    profile = profile_of(discs(60, 30))
+    assert find_all(profile, recommend_design(profile)) == ()
+    assert "Before you train" in shown(profile) and "  Nothing to mend was found in the masks.\n" in shown(profile)
+    assert "Nothing to mend" not in shown(mixed())
+
+
+def test_a_long_or_hostile_place_of_the_profile_fits_too() -> None:
+    lines = shown(profile_of(discs(5, 30)), place=replace(PLACE, out=Path("deep" * 30, "a\x1b"))).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("Kept"))
+    assert all(len(line) <= 80 for line in lines[first:-3])
+    assert "".join(lines[first:-3]).replace(" ", "") == (
+        f"Kept{'deep' * 30}/a\\x1b:profile.json,objects.parquet(5rows)"
+    )
+
+
 def test_it_says_when_convexity_decides_nothing() -> None:
     assert "it decides nothing here: width decides" in shown(profile_of(strips(30, 3)), 200)
     assert "decides the auxiliary heads" in shown(profile_of(crosses(60, 60)), 200)

@@ -183,6 +183,26 @@ def test_the_class_that_needs_the_finest_output_has_a_row_and_the_table_of_outpu
     assert summary.strides_note == "The others need: road at 1/16."
 
 
+def test_a_tie_names_both_outputs_and_why_agrees_with_the_one_taken() -> None:
+    """Small discs alone need 1/4; with these large ones, resamples are split between 1/4 and 1/8."""
+    summary = summary_of(profile_of([*discs(50, 8), *discs(14, 22)]))
+    assert summary.network.endswith("output at 1/8 resolution.")
+    assert re.fullmatch(
+        r"Output 1/4 and output 1/8 are a tie: only \d\d% of resamples agree on the first\. "
+        r"The second is cheaper and is taken\.",
+        summary.tie,
+    )
+    detail = next(reason for reason in summary.why if reason.title == "Detail")
+    assert detail.text == (
+        "Output 1/8 keeps 88% of the area of thing, and resamples are split on whether that is enough."
+    )
+
+
+def test_where_the_profile_lies_is_said_with_its_number_of_objects() -> None:
+    place = Place("masks", Path("out/of the way"))
+    assert summary_of(two_classes(), place).kept_in == "out/of the way: profile.json, objects.parquet (410 rows)"
+
+
 def test_rows_of_classes_add_up() -> None:
     summary = summary_of(two_classes())
     wire, road = summary.classes

@@ -56,9 +56,10 @@ def _ties(decided: Decided, votes: list[dict[str, Outcome]], t: Thresholds) -> t
         if cheaper is not None:
             taken[rule.code] = cheaper
             agreement = sum(each.value == outcome.value for each in own) / len(own)
+            first, second = (each.answer or f"{rule.title} {each.value}" for each in (outcome, cheaper))
             sentences.append(
-                f"{rule.title}: {outcome.value} and {cheaper.value} are a tie, as only {agreement:.0%} of "
-                f"resamples agree on {outcome.value}. The cheaper one is taken."
+                f"{first[:1].upper()}{first[1:]} and {second} are a tie: only {agreement:.0%} of resamples agree on "
+                "the first. The second is cheaper and is taken."
             )
     return " ".join(sentences), taken
 

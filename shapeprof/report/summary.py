@@ -131,8 +131,8 @@ class Summary:
     strides_note: str
     choices: tuple[Choice, ...]
     findings: tuple[Finding, ...]
-    kept_in: str
     next: tuple[str, ...]  # commands
+    kept_in: str  # where the profile lies
     reading: tuple[str, ...]  # details from here on: how the masks were read
     connections: str
     decisions: tuple[Detail, ...] = field(default=())
@@ -159,8 +159,8 @@ def summarise(
         strides_note=_strides_note(r),
         choices=tuple(_choices(r)) if r.alternatives else (),
         findings=findings,
-        kept_in=f"{place.out}: profile.json, objects.parquet ({sum(v.found for v in profile.classes()):,} rows)",
         next=tuple(_next(place)),
+        kept_in=f"{place.out}: profile.json, objects.parquet ({sum(v.found for v in profile.classes()):,} rows)",
         reading=tuple(profile.encoding["reasons"]),
         connections=_connections(r),
         decisions=tuple(_detail(d) for d in r.decisions),

@@ -68,9 +68,9 @@ def render(summary: Summary, *, details: bool = False) -> RenderableType:
     """The whole report but for the lines to paste (``next_lines``)."""
     if details:
         everything = replace(Room(), findings=len(summary.findings))
-        return Group(*_sections(summary, everything, details=True), *_details(summary), Text())
+        return Group(*_sections(summary, everything, details=True), *_details(summary), *_kept(summary, everything))
     room = fitting(summary)
-    return Group(*_sections(summary, room), *([Text()] if room.blank else []))
+    return Group(*_sections(summary, room), *_kept(summary, room))
 
 
 def next_lines(summary: Summary) -> Iterator[Text]:
@@ -100,8 +100,8 @@ def fitting(summary: Summary) -> Room:
 def lines_of(summary: Summary, room: Room) -> int:
     """Lines of the report at 80 columns."""
     console = Console(file=io.StringIO(), width=COLUMNS, markup=False)
-    lines = console.render_lines(Group(*_sections(summary, room)), pad=False)
-    return len(lines) + room.blank + len(summary.next)
+    lines = console.render_lines(Group(*_sections(summary, room), *_kept(summary, room)), pad=False)
+    return len(lines) + len(summary.next)
 
 
 # Sections ---------------------------------------------------------------------------------------
@@ -116,6 +116,13 @@ def _sections(summary: Summary, room: Room, *, details: bool = False) -> Iterato
     if summary.choices:
         yield from _section("Other choices", _choices(summary, room, details), room)
     yield from _section("Before you train", _findings(summary, room, details), room)
+
+
+def _kept(summary: Summary, room: Room) -> Iterator[RenderableType]:
+    """Where the profile lies, above the lines to paste."""
+    if room.blank:
+        yield Text()
+    yield Text.assemble(("Kept  ", "bold"), printable(summary.kept_in))
 
 
 def _section(title: str, parts: Iterable[RenderableType], room: Room) -> Iterator[RenderableType]:
@@ -261,7 +268,8 @@ def _findings(summary: Summary, room: Room, details: bool) -> Iterator[Renderabl
         yield from (_line(group) for group in groups[: room.findings])
         if rest := groups[room.findings :]:
             yield _rest(rest)
-    yield Text(f" · kept in {printable(summary.kept_in)}", style="dim")
+    if not summary.findings:
+        yield Text("Nothing to mend was found in the masks.")
 
 
 def _line(group: list[Finding]) -> Text:

@@ -58,7 +58,7 @@ def logit_stride(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
     if others and min(others) > stride:
         reason += f" Without {binding.name}, 1/{min(others)} would do."
 
-    def outcome(stride: int, cheaper: Outcome | None) -> Outcome:
+    def outcome(stride: int, reason: str, cheaper: Outcome | None) -> Outcome:
         return Outcome(
             sets=_sets(stride),
             value=stride,
@@ -68,10 +68,16 @@ def logit_stride(evidence: Evidence, draft: Draft, t: Thresholds) -> Outcome:
             threshold=threshold,
             binding_class=binding.name,
             flips_when=flips_when,
+            answer=f"output 1/{stride}",
             cheaper=cheaper,
         )
 
-    return outcome(stride, outcome(coarser, None) if coarser > stride else None)
+    what = "objects" if by_recall else "area"
+    tied = (
+        f"Output 1/{coarser} keeps {kept(binding):.0%} of the {what} of {binding.name}, and resamples are split on "
+        f"whether that is enough. {threshold:.0%} is asked for."
+    )
+    return outcome(stride, reason, outcome(coarser, tied, None) if coarser > stride else None)
 
 
 def _sets(stride: int) -> dict[str, Any]:
@@ -86,8 +92,9 @@ def _words(binding: ClassView, stride: int, coarser: int, by_recall: bool, thres
         return reason, f"below {threshold:.0%} at stride {COARSEST}, the next finer stride"
     if by_recall:
         reason = (
-            f"Output 1/{coarser} keeps only {binding.recall(coarser):.0%} of the objects of {name}: 1/{stride}. "
-            f"{threshold:.0%} of them is asked for; of its area 1/{stride} keeps {binding.survival(stride):.0%}."
+            f"Output 1/{coarser} keeps only {binding.recall(coarser):.0%} of the objects of {name}, so it is "
+            f"1/{stride}. {threshold:.0%} of them are asked for; "
+            f"1/{stride} keeps {binding.survival(stride):.0%} of its area."
         )
     else:
         reason = (

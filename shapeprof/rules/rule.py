@@ -34,6 +34,7 @@ class Outcome:
     binding_class: str | None = None
     flips_when: str = ""
     abstains: bool = False  # there is too little to decide from: rules that are not ``always`` stay silent
+    answer: str = ""  # the decision in words, for sentences about ties: "output 1/8"
     cheaper: Outcome | None = None  # what is taken instead if resamples are split between the two (R16)
 
 
