@@ -137,6 +137,7 @@ def test_the_circle_finder_sees_circles_of_any_length() -> None:
     assert circles({a: {b}, b: {c}, c: {a}, d: {a}}) == [{a, b, c}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ["sources", ""])  # "" is the whole package
 def test_no_file_imports_itself_by_way_of_others(room: str) -> None:
     files = {path for path in FILES if path.is_relative_to(PACKAGE / room)}

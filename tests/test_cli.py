@@ -327,6 +327,7 @@ def test_a_group_alone_does_not_ask_for_another_scan(kept: Path, tmp_path: Path)
     assert {row.rsplit(",", 1)[1] for row in rows} == {str(i) for i in range(10)}
 
 
+@pytest.mark.slow
 def test_explain_lists_all_names() -> None:
     code, out, _ = run("explain")
     rules, metrics = out.splitlines()[:2]

@@ -42,6 +42,7 @@ def table(result: Export) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_spec_is_complete_and_valid(tmp_path: Path) -> None:
     result = exported(tmp_path, discs(20, 14, per_image=9), {0: 0, 1: 255})
     data = yaml.safe_load((result.folder / "spec.yaml").read_text())

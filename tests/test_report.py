@@ -204,6 +204,7 @@ def test_a_long_or_hostile_place_of_the_profile_fits_too() -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_says_when_convexity_decides_nothing() -> None:
     assert "it decides nothing here: width decides" in shown(profile_of(strips(30, 3)), 200)
     assert "decides the auxiliary heads" in shown(profile_of(crosses(60, 60)), 200)
@@ -236,6 +237,7 @@ def test_a_metric_declared_for_the_report_has_a_column(monkeypatch: pytest.Monke
     assert row.extra == {"convexity filled": 1.0}
 
 
+@pytest.mark.slow
 def test_details_have_every_decision_and_how_the_masks_were_read() -> None:
     profile = mixed()
     text = shown(profile, 100, details=True)
@@ -251,6 +253,7 @@ def test_details_have_every_decision_and_how_the_masks_were_read() -> None:
 # For machines -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_json_has_every_finding_and_the_sentences_of_the_report() -> None:
     profile = mixed()
     data = json.loads(to_json(profile, recommend_design(profile)))

@@ -63,6 +63,7 @@ def test_only_added_files_are_measured(masks: Path, tmp_path: Path) -> None:
     assert outputs(tmp_path / "out") == fresh(masks, tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_changed_and_removed_files_take_their_shard_with_them(masks: Path, tmp_path: Path) -> None:
     scan_masks(masks, ONE, tmp_path / "out")
     shutil.copy(masks / "050.png", masks / "007.png")
@@ -74,6 +75,7 @@ def test_changed_and_removed_files_take_their_shard_with_them(masks: Path, tmp_p
     assert sum(len(shard.files) for shard in found) == 59  # what is of no use is gone
 
 
+@pytest.mark.slow
 def test_files_that_enter_or_leave_the_sample_are_measured_anew(masks: Path, tmp_path: Path) -> None:
     few = replace(ONE, survival_sample=10)
     scan_masks(masks, few, tmp_path / "out")
@@ -199,6 +201,7 @@ def test_what_stands_in_the_way_is_named(masks: Path, tmp_path: Path, name: str)
         scan_masks(masks, ONE, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_pipe_and_a_folder_called_like_shards_are_passed_over(masks: Path, tmp_path: Path) -> None:
     scan_masks(masks, ONE, tmp_path / "out")
     (tmp_path / "out/shards/0123.shard").mkdir()

@@ -64,6 +64,7 @@ def test_thick_concave_objects_get_no_auxiliary_heads() -> None:
     assert r.convexity_decides
 
 
+@pytest.mark.slow
 def test_small_objects_ask_for_no_context() -> None:
     r = decided(discs(30, 14, per_image=9))
     assert r.network.context is None

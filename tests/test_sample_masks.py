@@ -75,6 +75,7 @@ def test_the_report_in_the_readme_is_the_real_one(profiles: dict[str, Profile]) 
     assert [line for line in excerpt if line not in real and line != "  ..."] == []
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_committed_masks() -> None:
     spec = importlib.util.spec_from_file_location("make", SAMPLES / "make.py")
     assert spec is not None and spec.loader is not None

@@ -137,6 +137,7 @@ def test_a_silent_set_says_so_first() -> None:
     assert why[-1].text == "It decides nothing here: there are too few masks or objects to decide from."
 
 
+@pytest.mark.slow
 def test_what_the_user_chose_is_a_decision_like_others() -> None:
     profile = two_classes()
     r = chosen(recommend_design(profile), profile, "unet", None)
@@ -150,6 +151,7 @@ def test_plain_sentences() -> None:
     assert plain("Class b. is one.") == "Class b."
 
 
+@pytest.mark.slow
 def test_what_was_not_looked_at_is_said_in_short_and_whole() -> None:
     summary = summary_of(two_classes())
     assert summary.unseen[0] == "The images" and summary.unseen_whole[0].startswith("The images: masks do not show")
@@ -173,6 +175,7 @@ def test_six_classes_have_a_row_and_the_rest_is_counted() -> None:
     assert len(summary_of(many_classes(8), details=True).classes) == 8
 
 
+@pytest.mark.slow
 def test_the_class_that_needs_the_finest_output_has_a_row_and_the_table_of_outputs() -> None:
     summary = summary_of(two_classes())
     assert summary.class_for_strides == "wire" and "wire" in {row.name for row in summary.classes}

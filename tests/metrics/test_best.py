@@ -50,6 +50,7 @@ def upsampling(size: int, stride: int, top: int = 0) -> Floats:
     return np.maximum(0, 1 - np.abs(place.clip(0, cells - 1)[:, None] - np.arange(cells)))
 
 
+@pytest.mark.slow
 @given(label_images(max_side=48))
 @settings(max_examples=40, deadline=None)
 def test_in_no_image_and_no_class_is_it_below_the_linear_protocol(labels: NDArray[np.uint8]) -> None:

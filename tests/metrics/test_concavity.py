@@ -41,6 +41,7 @@ def depth_by_fine_points(mask: Mask, per_pixel: int = 16) -> float:
     return deepest
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(label_images(classes=3))
 def test_it_is_the_deepest_of_all_points(labels: NDArray[np.uint8]) -> None:
@@ -70,6 +71,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_points_are_dense_enough(name: str) -> None:
     """At most half a step, so half a pixel, under what points 16 times as dense find."""

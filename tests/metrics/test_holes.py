@@ -43,6 +43,7 @@ def expected_nesting(
     return result
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(label_images(), st.sampled_from((0, None)))
 def test_hole_area_and_nesting_equal_flood_fill(labels: NDArray[np.uint8], background: int | None) -> None:

@@ -71,6 +71,7 @@ def test_a_disc_is_convex(radius: float, phase: tuple[float, float]) -> None:
     assert set(check_convexities(disc(radius, phase))) <= {1.0}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(a=lengths(1, 60), b=lengths(1, 60), angle=angles, phase=phases)
 def test_an_ellipse_is_convex(a: float, b: float, angle: int, phase: tuple[float, float]) -> None:
@@ -83,6 +84,7 @@ def test_a_rectangle_is_convex(length: float, width: float, angle: int, phase: t
     assert set(check_convexities(rectangle(length, width, angle, phase))) <= {1.0}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(*[st.integers(-30 * UNIT, 30 * UNIT)] * 2), min_size=3, max_size=12))
 def test_a_convex_polygon_is_convex(vertices: list[tuple[int, int]]) -> None:
@@ -271,6 +273,7 @@ def test_convexity_is_a_share_and_one_only_if_convex(labels: NDArray[np.uint8]) 
 # -- scikit-image as oracle
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(label_images(classes=3))
 def test_holes_perimeter_area_and_box_equal_scikit_image(labels: NDArray[np.uint8]) -> None:

@@ -253,6 +253,7 @@ def test_the_network_takes_any_size_and_every_parameter_gets_a_gradient(name: st
     assert model.eval()(images).shape == (2, 3, *size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_checkpoint_brings_the_same_logits_back(name: str, tmp_path: Path) -> None:
     import yaml

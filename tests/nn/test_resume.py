@@ -110,6 +110,7 @@ def test_killed_at_a_random_step(whole: Path, tmp_path: Path, monkeypatch: pytes
     assert_same_results(out, whole)
 
 
+@pytest.mark.slow
 def test_what_is_random_in_a_step_follows_from_the_seed_and_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +234,7 @@ def test_the_number_of_threads_is_kept(whole: Path, tmp_path: Path, capsys: pyte
         torch.set_num_threads(1)
 
 
+@pytest.mark.slow
 def test_another_course_is_refused(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def error(root: Path, *options: str) -> str:
         assert train.main([*OPTIONS, "--out", str(whole), "--resume", *options], root) == 1

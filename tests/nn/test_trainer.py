@@ -41,6 +41,7 @@ def error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     return told
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training_folder(tmp_path, GROUP_NORM, accumulate=3)
     assert train(tmp_path, "--eval-every", "2") == 0

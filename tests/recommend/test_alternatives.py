@@ -115,6 +115,7 @@ def test_context_of_another_kind_is_not_kept(convex: Profile) -> None:
     assert not isinstance(network.context, AsppSpec)
 
 
+@pytest.mark.slow
 def test_thin_strips_lose_nearly_all_by_the_lesson() -> None:
     r = recommend_design(profile_of(strips(30, 3)))
     assert r.lesson is not None and r.lesson.kept_difference < -0.8

@@ -134,11 +134,13 @@ def test_limits_name_every_deciding_class_finest_first(two_classes: Profile) -> 
     assert r.logit_stride_without == r.limits[1][1]
 
 
+@pytest.mark.slow
 def test_one_class_leaves_nothing_without_it() -> None:
     r = recommend_design(profile_of(discs(30, 14, per_image=9)))
     assert r.binding_class == "thing" and r.logit_stride_without is None
 
 
+@pytest.mark.slow
 def test_the_cost_is_that_of_the_network(two_classes: Profile) -> None:
     r = recommend_design(two_classes)
     assert r.cost == cost(r.network, 3, 3, r.training.crop, r.training.batch)

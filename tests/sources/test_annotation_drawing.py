@@ -65,6 +65,7 @@ def test_the_rings_of_an_object_are_united(several: list[Ring]) -> None:
     assert (painted(Polygon(tuple(ring(*points) for points in several))) == expected).all()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=5, max_size=5))
 @settings(deadline=None, max_examples=200)
 def test_triangles_that_share_an_edge_share_no_pixel(points: Ring) -> None:

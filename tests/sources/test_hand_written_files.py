@@ -55,6 +55,7 @@ def test_grey_samples_of_few_bits_are_stretched_to_255(depth: int, most: int) ->
     assert np.array_equal(decode(write_png(samples, depth, GREY), "a.png").values, samples * (255 // most))
 
 
+@pytest.mark.slow
 @given(arrays.arrays(np.uint16, st.tuples(st.integers(1, 6), st.integers(1, 6))))
 def test_16_bit_greys_are_the_samples(samples: np.ndarray) -> None:
     raster = decode(write_png(samples, 16, GREY), "a.png")

@@ -244,6 +244,7 @@ def test_what_is_written_is_read(tmp_path: Path, how: str, ids: np.ndarray) -> N
     assert sorted(ids_of.values()) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_importing_loads_neither_numpy_nor_opencv() -> None:
     code = "import sys, shapeprof.sources; print({'numpy', 'cv2', 'PIL', 'yaml'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -153,6 +153,7 @@ def odd_files() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", odd_files())
 def test_what_is_odd_is_left_to_the_pixel_decoder(name: str) -> None:
     data = odd_files()[name]

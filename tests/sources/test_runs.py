@@ -157,6 +157,7 @@ def test_soft_levels(tmp_path: Path) -> None:
         same(tmp_path, name, encoding)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), how=st.sampled_from(WAYS), instances=st.booleans())
 def test_values_that_the_sample_held_or_not(tmp_path: Path, seed: int, how: str, instances: bool) -> None:

@@ -133,6 +133,7 @@ def test_annotations_are_drawn(
     assert (met.diagonal() / union).min() > least
 
 
+@pytest.mark.slow
 def test_photographs_are_refused(shared: Shared) -> None:
     folder = find_masks(shared("paveseg_pavement") / "images")
     from shapeprof.errors import NothingMeasurable
