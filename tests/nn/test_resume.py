@@ -193,6 +193,7 @@ def test_a_signal_ends_the_run_after_its_step(
     assert_same_results(tmp_path / "runs/last", whole)
 
 
+@pytest.mark.slow
 def test_the_clock_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training_folder(tmp_path, steps=4)
     with monkeypatch.context() as patched:
@@ -219,6 +220,23 @@ def test_a_finished_run_is_only_summed_up(whole: Path, tmp_path: Path, capsys: p
     assert_same_results(out, whole)
 
 
+def test_resumed_under_another_default_number_of_threads(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training_folder(tmp_path, "skips, deep supervision", **TRAINING)
+    with monkeypatch.context() as patched:
+        fail_at(patched, 12)
+        with pytest.raises(Killed):
+            train.main([*OPTIONS], tmp_path)
+    torch.set_num_threads(2)
+    try:
+        assert train.main([*OPTIONS[:2], *OPTIONS[4:], "--resume"], tmp_path) == 0
+    finally:
+        torch.set_num_threads(1)
+    assert_same_results(tmp_path / "runs/last", whole)
+
+
+@pytest.mark.slow
 def test_the_number_of_threads_is_kept(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     shutil.copytree(whole, out)
