@@ -9,6 +9,7 @@ from dataclasses import replace
 from shapeprof.design.cost import Cost, cost
 from shapeprof.design.draft import Draft
 from shapeprof.design.spec import design_name
+from shapeprof.errors import ProfileError
 from shapeprof.profile.profile import Profile
 from shapeprof.rules.detail import limits_of
 from shapeprof.rules.evidence import Evidence, evidence_of, resamples
@@ -31,7 +32,12 @@ def recommend_design(
         profile: of a scan.
         thresholds: of the rules; default ``Thresholds()``.
         memory_gb: GPU memory that training may take (estimated), GB; default: that of ``thresholds``.
+
+    Raises:
+        ProfileError: no mask was read.
     """
+    if not profile.images:
+        raise ProfileError("this profile holds no mask, so there is nothing to design for; scan the masks again")
     t = thresholds or Thresholds()
     if memory_gb is not None:
         t = replace(t, memory_gb=memory_gb)

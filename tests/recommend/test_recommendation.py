@@ -11,6 +11,7 @@ import pytest
 from shapeprof.design.cost import cost, training_seconds
 from shapeprof.design.draft import Draft
 from shapeprof.design.family import DEFAULT
+from shapeprof.errors import ProfileError
 from shapeprof.profile.profile import Profile
 from shapeprof.recommend.decision import decisions_on
 from shapeprof.recommend.engine import run, vote
@@ -22,6 +23,11 @@ from shapeprof.rules.thresholds import Thresholds
 from tests.builders import discs, profile_of, strips
 
 T = Thresholds()
+
+
+def test_a_profile_without_masks_is_refused() -> None:
+    with pytest.raises(ProfileError, match="this profile holds no mask"):
+        recommend_design(profile_of([]))
 
 
 @pytest.fixture(scope="module")
