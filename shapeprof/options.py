@@ -16,6 +16,7 @@ FILES = "Which files are masks, and how"
 VALUES = "What their values mean"
 MEASURING = "Measuring"
 DESIGN = "The design"
+DEFAULT_TARGET = "pytorch"
 PANELS = (None, FILES, VALUES, MEASURING, DESIGN)  # of --help, in order
 
 T = TypeVar("T")
@@ -244,7 +245,7 @@ class ExportOptions(ImageOptions):
     masks: Path | None = option(
         None, "Folder of the masks, if it is not where the scan found it.", metavar="DIR", measures=False
     )
-    to: str = option("pytorch", "What to write.", metavar="TARGET", measures=False)
+    to: str = option(DEFAULT_TARGET, "What to write.", metavar="TARGET", measures=False)
     multi_label: bool = option(False, "Let classes overlap: a pixel keeps all of its classes.", measures=False)
     reference: str | None = option(
         None, "A well-known design instead: unet, deeplabv3+, ...", metavar="NAME", measures=False

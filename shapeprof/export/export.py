@@ -22,6 +22,7 @@ from shapeprof.design.spec import (
 )
 from shapeprof.errors import OutputError, UsageError
 from shapeprof.issues import Issue
+from shapeprof.options import DEFAULT_TARGET
 from shapeprof.profile.profile import Profile
 from shapeprof.progress import Progress
 from shapeprof.recommend.decision import USER, Decision, Recommendation
@@ -64,7 +65,7 @@ def export_model(
     *,
     masks: Path | None = None,
     images: Path | None = None,
-    target: str = "pytorch",
+    target: str = DEFAULT_TARGET,
     group: str | None = None,
     progress: Progress | None = None,
     multi_label: bool = False,
