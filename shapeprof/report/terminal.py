@@ -170,7 +170,7 @@ def _why(summary: Summary, room: Room) -> Iterator[RenderableType]:
 
 def _masks(summary: Summary) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, overflow="ellipsis")  # the only column that gives way to a narrow terminal
+    table.add_column(no_wrap=True, overflow="ellipsis")  # made for 80 columns; a narrower terminal cuts all of them
     extra = list(summary.classes[0].extra) if summary.classes else []
     convexity = "convexity" if extra else "convexity 0 .. 1"
     for justify in ("right", "right", "left", "left", "left", *["right"] * len(extra)):
