@@ -15,9 +15,9 @@ HEAVY = {"numpy", "cv2", "pandas", "torch", "numba", "pyarrow", "skimage", "PIL"
 
 # room -> rooms of shapeprof it may import, lazily and for types too. The ground is everyone's.
 MAY_KNOW = {
-    "cli": {*("session", "scan", "sources", "recommend", "rules", "export", "report", "metrics", "targets")},
+    "cli": {*("session", "scan", "sources", "recommend", "export", "report", "targets")},
     "session": {"jit", "export", "profile", "recommend", "rules", "scan", "sources"},
-    "scan": {"jit", "metrics", "profile", "sources"},
+    "scan": {"metrics", "profile", "sources"},
     "profile": {"jit", "metrics"},
     "rules": {"profile", "design"},
     "recommend": {"rules", "profile", "design"},

@@ -172,6 +172,7 @@ def test_small_networks_cost_what_torch_counts(name: str, crop: tuple[int, int])
     assert_counts_equal_torch(NETWORKS[name], crop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILY)
 def test_published_encoders_cost_what_torch_counts(name: str) -> None:
     pytest.importorskip("torch")

@@ -129,6 +129,7 @@ def test_any_profile_fits_one_screen_with_the_answer_on_top(profile: Profile) ->
         assert len(found.message) <= LONGEST and found.remedy and found.message.endswith(found.remedy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("case", CASES)
 def test_no_line_but_those_to_paste_is_wider_than_the_terminal(case: str, width: int) -> None:

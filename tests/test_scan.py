@@ -59,6 +59,7 @@ def test_a_copy_elsewhere_scans_to_the_same_profile(masks: Path, tmp_path: Path)
     assert (tmp_path / "a/profile.json").read_bytes() == (tmp_path / "b/profile.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_mask_that_vanishes_during_the_scan_is_told(masks: Path, tmp_path: Path, workers: int) -> None:
     def vanish(done: int, total: int) -> None:

@@ -65,6 +65,7 @@ def test_features_are_those_of_the_spec(name: str) -> None:
         assert encoder.multiple == stride
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DILATED)
 @pytest.mark.parametrize("output_stride", [4, 8, 16])
 def test_dilation_computes_the_same_features_more_densely(name: str, output_stride: int) -> None:
@@ -238,6 +239,7 @@ def test_a_config_that_makes_no_sense_is_refused() -> None:
 # The network around it --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(37, 53), (5, 90)])
 def test_the_network_takes_any_size_and_every_parameter_gets_a_gradient(name: str, size: tuple[int, int]) -> None:

@@ -56,6 +56,7 @@ def test_a_pretrained_encoder_learns_at_its_share() -> None:
     assert {group["initial_lr"] for group in groups} == {1.0}
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_batch() -> None:
     """Of equal size, with group norm, and no pixel to ignore: means of means are means."""
     spec = model_spec(NETWORKS[GROUP_NORM], loss="ce").to_dict()

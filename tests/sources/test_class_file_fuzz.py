@@ -62,6 +62,7 @@ def test_any_table(place: Path, suffix: str, text: str) -> None:
     check(read(place, suffix, text.encode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [

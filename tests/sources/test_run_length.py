@@ -99,6 +99,7 @@ def test_classes_of_runs_change_as_those_of_pixels(data: st.DataObject, shape: t
         assert found(reclassed_runs(encode(whole), encoding)) == found(encode(pixels))
 
 
+@pytest.mark.slow
 @given(arrays.arrays(np.bool_, SHAPES))
 def test_run_lengths_of_coco_in_both_forms(pixels: np.ndarray) -> None:
     coded = coco.encode(np.asfortranarray(pixels.astype(np.uint8)))
